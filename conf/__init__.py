@@ -1,0 +1,1 @@
+"""Config groups and the primary configs of the verbs; a card is a file of a group."""

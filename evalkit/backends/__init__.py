@@ -1,0 +1,1 @@
+"""What answers requests: models in process, servers, and stored answers."""

@@ -1,0 +1,48 @@
+"""What a backend is: a context manager that answers groups of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+from evalkit.types import Request, Response
+
+__all__ = ["Backend"]
+
+
+class Backend(Protocol):
+    """Answers requests, in any order.
+
+    One request that fails is a ``Response`` with ``error`` set. A backend that is dead raises
+    ``BackendError``. A setting that cannot work raises ``UsageError`` from ``__enter__``.
+    """
+
+    def __enter__(self) -> Backend:
+        """Load the model or connect to the server."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give back what ``__enter__`` took."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What makes answers comparable: model, revision, dtype. Part of every response's key."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What else the manifest records: attention, device, processor class, versions."""
+
+    def generate(self, groups: Iterable[Sequence[Request]]) -> Iterator[Response]:
+        """Yield one response for every request.
+
+        Args:
+            groups: requests that share their media, a group at a time; read lazily.
+
+        Raises:
+            BackendError: the model or its server is dead.
+        """

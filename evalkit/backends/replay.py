@@ -1,0 +1,102 @@
+"""Answers from a file: a stored run's responses, or predictions that anybody made.
+
+It needs no model, and is what the test suite and re-scoring run on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from evalkit.data.digest import digest_json
+from evalkit.errors import UsageError, one_line
+from evalkit.types import Request, Response
+
+__all__ = ["ReplayBackend"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayBackend:
+    """Gives stored answers."""
+
+    answers: Mapping[str, str | Response] | str | Path
+    """Texts or responses by id, or a JSONL file of ``{"id", "prediction", "extraction"?,
+    "judge"?}`` or of a run's responses. Of several lines with one id the last counts, as a run
+    appends what it asks again."""
+    _stored: dict[str, Response] = field(default_factory=dict, init=False, repr=False)
+
+    def __enter__(self) -> ReplayBackend:
+        """Read the answers.
+
+        Raises:
+            UsageError: no such file, or a line that is no answer.
+        """
+        if isinstance(self.answers, Mapping):
+            for name, given in self.answers.items():
+                self._stored[name] = (
+                    Response(id=name, text=given) if isinstance(given, str) else given
+                )
+        else:
+            self._stored.update((answer.id, answer) for answer in _read(Path(self.answers)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Forget the answers."""
+        self._stored.clear()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The answers' digest: other answers are another model."""
+        texts = {name: [answer.text, answer.error] for name, answer in self._stored.items()}
+        return {"model": "replay", "revision": digest_json(texts), "dtype": ""}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How many answers there are, and the file that they came from."""
+        source = "" if isinstance(self.answers, Mapping) else str(self.answers)
+        return {"backend": "replay", "file": source, "answers": len(self._stored)}
+
+    def generate(self, groups: Iterable[Sequence[Request]]) -> Iterator[Response]:
+        """Yield the stored answer to every request, or an error where there is none."""
+        for group in groups:
+            for request in group:
+                missing = Response(id=request.id, error="no stored answer")
+                yield replace(self._stored.get(request.id, missing), key="")
+
+
+def _read(file: Path) -> Iterator[Response]:
+    """Yield a JSONL file's answers; a torn last line, which a killed run leaves, is dropped."""
+    try:
+        lines = file.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read stored answers: {one_line(error)}") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            answer = _answer(json.loads(line))
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                return
+            raise UsageError(f"{file}, line {number}: no stored answer: {error!r}") from None
+        yield answer
+
+
+def _answer(entry: dict[str, Any]) -> Response:
+    known = {item.name for item in fields(Response)} & set(entry)
+    stored = {name: entry[name] for name in known}
+    stored["id"] = str(entry["id"])
+    stored["text"] = entry.get("prediction", entry.get("text"))
+    stored["grid"] = tuple(tuple(sides) for sides in entry.get("grid", ()))
+    if not isinstance(stored["text"], str) and not stored.get("error"):
+        raise ValueError("neither a prediction nor an error")
+    return Response(**stored)

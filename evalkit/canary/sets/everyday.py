@@ -1,0 +1,115 @@
+"""Rows of RealWorldQA in both its forms, and of MM-Vet.
+
+Columns: VLMEvalKit's ``RealWorldQA.tsv``; xai-org/RealworldQA and lmms-lab/RealWorldQA;
+lmms-lab/MMVet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from evalkit.canary import pictures, scenes
+from evalkit.canary.facts import Fact, Picture
+from evalkit.canary.figures import formula, shapes
+from evalkit.canary.sets.common import FIRST, FIRST_LONG, LETTERS, image, lettered
+
+__all__ = ["mmvet", "realworldqa", "realworldqa_hub"]
+
+
+def _roads(rng: random.Random) -> Iterator[tuple[Picture, Fact]]:
+    """Yield four questions on each of endless roads."""
+    while True:
+        road = scenes.road(rng)
+        for fact in rng.sample(road.facts, 4):
+            yield road, fact
+
+
+def realworldqa(rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Draw roads; every question has two to four options, in columns of their own."""
+    for number, (road, fact) in zip(count(FIRST_LONG), _roads(rng)):
+        options, letter = lettered(rng, fact)
+        columns = [*options, None, None][:4]
+        yield {
+            "index": number,
+            "image": image(road, str(number)),
+            "question": fact.question,
+            **dict(zip("ABCD", columns, strict=True)),
+            "answer": letter,
+        }
+
+
+_LETTER = "Please answer directly with only the letter of the correct option and nothing else."
+_WORD = "Please answer directly with a single word or number."
+
+
+def realworldqa_hub(rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Draw roads; every other question has its options in the text, the rest want a word."""
+    for number, (road, fact) in zip(count(FIRST_LONG), _roads(rng)):
+        answer, text = fact.answer, fact.question
+        if number % 2 or " " in answer:
+            options, answer = lettered(rng, fact)
+            lines = [
+                f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)
+            ]
+            text = "\n".join([text, "", *lines, _LETTER])
+        else:
+            text = f"{text}\n{_WORD}"
+        yield {"image": image(road, str(number)), "question": text, "answer": answer}
+
+
+def mmvet(rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Draw shapes, a sign, a form and an equation, with three questions on each."""
+    ids = count(FIRST)
+    while True:
+        for picture, asked in _vet(rng):
+            for question, answer, capability in asked:
+                number = next(ids)
+                yield {
+                    "question_id": f"v1_{number}",
+                    "image": image(picture, f"v1_{number}"),
+                    "question": question,
+                    "answer": answer,
+                    "image_source": "drawn",
+                    "capability": capability,
+                }
+
+
+def _vet(rng: random.Random) -> Iterator[tuple[Picture, list[tuple[str, str, str]]]]:
+    """Yield pictures with questions, answers in MM-Vet's notation, and capabilities."""
+    sheet = shapes(rng)
+    shape, color, _, other = sheet.of("position")
+    asked = [_any("rec", sheet.facts[0]), _any("rec,spat", shape), _all("rec,spat", color, other)]
+    yield sheet, asked
+    sign = scenes.sign(rng)
+    shop, house, street, card = sign.facts
+    yield sign, [_any("ocr", shop), _any("ocr,spat", card), _all("ocr", house, street)]
+    page = pictures.page(rng)
+    company, *fields, total = page.facts
+    asked = [
+        _any("ocr", total),
+        _any("ocr", rng.choice(fields[1:])),
+        _all("ocr", company, fields[0]),
+    ]
+    yield page, asked
+    equation = formula(rng)
+    solve, letter = equation.of("arithmetic")[0], equation.of("read")[0]
+    solve = replace(
+        solve, also=tuple(f"{letter.answer}{sign}{solve.answer}" for sign in (" = ", "="))
+    )
+    asked = [_any("ocr,math", solve), _any("ocr", letter), _all("ocr,math", letter, solve)]
+    yield equation, asked
+
+
+def _any(capability: str, fact: Fact) -> tuple[str, str, str]:
+    """Return a question, every spelling of its answer, any of which will do, and what it takes."""
+    return fact.question, "<OR>".join((fact.answer, *fact.also)), capability
+
+
+def _all(capability: str, *facts: Fact) -> tuple[str, str, str]:
+    """Return several questions as one that wants all their answers, and what it takes."""
+    question = " ".join(fact.question for fact in facts)
+    return question, "<AND>".join(fact.answer for fact in facts), capability

@@ -1,0 +1,111 @@
+"""Composing a verb's config with Hydra, every mistake as one line that names what exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from evalkit.catalogue import cards
+from evalkit.errors import UsageError, nearest, one_line
+from evalkit.packs import CONF, conf_packages
+
+__all__ = ["compose", "explain", "plain", "register_packs"]
+
+
+def register_packs() -> None:
+    """Let Hydra find the config groups of installed packs."""
+    packs = conf_packages()[1:]
+    if not packs:
+        return
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class Packs(SearchPathPlugin):  # type: ignore[misc]
+        """Appends the packages of the entry point group ``evalkit.conf``."""
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for pack in packs:
+                search_path.append(provider="evalkit.conf", path=f"pkg://{pack}")
+
+    Plugins.instance().register(Packs)
+
+
+def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Compose the config of a verb.
+
+    Args:
+        verb: the name of a primary config.
+        overrides: Hydra overrides, as typed.
+
+    Returns:
+        The composed config, interpolations resolved.
+
+    Raises:
+        UsageError: an override names something that does not exist, or cannot be read.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_module
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    register_packs()
+    try:
+        with initialize_config_module(CONF, version_base="1.3", job_name="evalkit"):
+            config = plain(hydra_compose(verb, overrides=list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(explain(error, verb)) from None
+    refuse_strangers(verb, config)
+    return config
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Return a composed config as plain values, interpolations resolved."""
+    from omegaconf import OmegaConf
+
+    return dict(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+
+
+def refuse_strangers(verb: str, config: dict[str, Any]) -> None:
+    """Refuse a key that ``+key=value`` added at the top, where nothing would ever read it."""
+    import yaml
+
+    text = files(CONF).joinpath(f"{verb}.yaml").read_text("utf-8")
+    known = {*yaml.safe_load(text), "tasks", "model", "engine", "judge", "gate"} - {"defaults", "hydra"}
+    for key in config:
+        if key not in known:
+            raise UsageError(nearest("key", key, sorted(known)))
+
+
+def explain(error: Exception, verb: str) -> str:
+    """Return one line for an error of Hydra's or OmegaConf's that says what to type."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+    from omegaconf.errors import MissingMandatoryValue
+
+    if isinstance(error, OverrideParseException):
+        return (
+            f"cannot read {error.override!r}: write key=value, and quote lists: 'task=[docvqa,...]'"
+        )
+    if isinstance(error, MissingConfigException):
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        return nearest(group or "config", name, [card.name for card in cards(group)])
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not set: write {error.full_key}=..."
+    text = str(error)
+    if "You must specify" in text:
+        group = text.split("'")[1]
+        options = [line.strip() for line in text.splitlines() if line.startswith("\t")]
+        return f"say which {group}: {group}=NAME, one of {', '.join(options)}"
+    if "is not in struct" in text or "Could not override" in text:
+        return unknown_key(error.__cause__, text.split("'")[1], verb)
+    return one_line(text)
+
+
+def unknown_key(cause: BaseException | None, given: str, verb: str) -> str:
+    """Return one line for a key that the config does not have."""
+    key = str(getattr(cause, "full_key", None) or given)
+    parent = getattr(cause, "parent_node", None)
+    above = f"{key.rpartition('.')[0]}." if "." in key else ""
+    known = [f"{above}{name}" for name in parent if name != "hydra"] if parent else []
+    return f"{nearest('key', key, known)}; see evalkit {verb} --help"

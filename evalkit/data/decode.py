@@ -1,0 +1,204 @@
+"""How chosen frames get out of a video file: which pictures are decoded, and how they are resized.
+
+Frames are resized as they come, so that memory holds small ones only. Where they lie far apart,
+decoding enters at keyframes; where they lie close together, it reads on. A picture that does not
+decode is replaced by the one before it.
+
+A rotation that the file asks for is applied, as decord does, through which the harnesses of 2024
+read; torchvision's reader did not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from evalkit.data.container import Index, decoded, open_video, packets
+from evalkit.data.frames import Plan
+from evalkit.data.images import reencode
+from evalkit.errors import DataError
+from evalkit.types import Media, Pixels
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
+
+__all__ = ["Canvas", "decoder_name", "read_by_keyframes", "read_through", "resize_frame"]
+
+_WORTH_SEEKING = 8
+"""Frames that a seek must save to be cheaper than reading on."""
+
+
+class Canvas:
+    """The frames of a clip while they are being decoded, each at its final size.
+
+    Attributes:
+        frames: RGB, shape (frames, height, width, 3).
+    """
+
+    def __init__(self, plan: Plan, pixels: Pixels | None) -> None:
+        """Make room for a plan's frames; with ``pixels`` they become pictures of their own."""
+        import numpy as np
+
+        self.frames: Array = np.zeros((len(plan.indices), plan.height, plan.width, 3), np.uint8)
+        self._plan = plan
+        self._pixels = pixels
+        self._places: dict[int, list[int]] = {}
+        for place, frame in enumerate(plan.indices):
+            self._places.setdefault(frame, []).append(place)
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the frames that were not put yet, ascending."""
+        return sorted(self._places)
+
+    def put(self, frame: int, picture: Array) -> None:
+        """Resize an RGB picture and put it wherever its frame is shown."""
+        plan = self._plan
+        if self._pixels is None:
+            sized = resize_frame(picture, plan.height, plan.width)
+        else:
+            sized = _as_picture(picture, plan, self._pixels)
+        self.frames[self._places.pop(frame)] = sized
+
+
+def resize_frame(frame: Array, height: int, width: int) -> Array:
+    """Return an RGB frame at another size, to the bit as qwen-vl-utils resizes a whole video.
+
+    That is torchvision's ``resize`` on bytes, bicubic with antialiasing, which works in single
+    precision and rounds. PIL's filter and torch's own path for bytes give other values.
+    """
+    import numpy as np
+    import torch
+    from torch.nn import functional
+
+    if frame.shape[:2] == (height, width):
+        return frame
+    planes = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None].float()
+    resized = functional.interpolate(
+        planes, (height, width), mode="bicubic", antialias=True, align_corners=False
+    )
+    whole = resized.clamp_(0, 255).round_().to(torch.uint8)[0]
+    return whole.permute(1, 2, 0).numpy()
+
+
+def decoder_name(codec: str) -> str:
+    """Return what decodes a codec, with the versions that can change a pixel."""
+    import av
+
+    version = ".".join(str(part) for part in av.library_versions["libavcodec"])
+    return f"PyAV {av.__version__}, libavcodec {version}, {codec}"
+
+
+def read_by_keyframes(container: Any, stream: Any, index: Index, canvas: Canvas) -> None:
+    """Decode missing frames, entering at keyframes; what this does not reach stays missing."""
+    for keyframe, frames in _runs(index.keyframes, canvas.missing):
+        entry = index.stamps[keyframe]
+        container.seek(entry, stream=stream)
+        wanted = {index.stamps[frame]: frame for frame in frames}
+        for picture in _run(container, stream, entry, wanted):
+            canvas.put(wanted[picture.pts], _rgb(picture, index.quarters))
+
+
+def read_through(media: Media, index: Index, canvas: Canvas) -> int:
+    """Decode missing frames from the file's start, and return how many do not decode.
+
+    The picture before takes the place of one that does not decode.
+
+    Raises:
+        DataError: nothing decodes.
+    """
+    pending = canvas.missing[::-1]
+    stand_ins = 0
+    previous = None
+    with open_video(media, threads="SLICE") as (container, stream):
+        for place, picture in enumerate(_pictures(container, stream)):
+            frame = place
+            if index.keyframes and picture.pts is not None:
+                frame = bisect_right(index.stamps, picture.pts) - 1
+            while pending and pending[-1] < frame:
+                canvas.put(pending.pop(), _rgb(previous or picture, index.quarters))
+                stand_ins += 1
+            if pending and pending[-1] == frame:
+                canvas.put(pending.pop(), _rgb(picture, index.quarters))
+            if not pending:
+                return stand_ins
+            previous = picture
+    if previous is None:
+        raise DataError(f"{media.name or media.path}: the video holds no frame that decodes")
+    for frame in pending:
+        canvas.put(frame, _rgb(previous, index.quarters))
+    return stand_ins + len(pending)
+
+
+def _runs(keyframes: Sequence[int], wanted: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Give the keyframe to enter at and the frames to decode from there on, run by run.
+
+    Frames before the first keyframe are left out: an edit list cuts off the one they need.
+    """
+    entry, run = keyframes[0], list[int]()
+    for frame in wanted:
+        place = bisect_right(keyframes, frame) - 1
+        if place < 0:
+            continue
+        nearest = keyframes[place]
+        if run and nearest - run[-1] > _WORTH_SEEKING:
+            yield entry, run
+            run = []
+        if not run:
+            entry = nearest
+        run.append(frame)
+    if run:
+        yield entry, run
+
+
+def _run(container: Any, stream: Any, entry: int, wanted: dict[int, int]) -> Iterator[Any]:
+    """Give the wanted pictures from a keyframe on; none, where it was no true point of entry."""
+    from av.video.frame import PictureType
+
+    context = stream.codec_context
+    skips = context.codec.canonical_name == "h264"
+    unsent = set(wanted)
+    entered = False
+    for packet in packets(container, stream):
+        if skips:
+            # H.264 predicts nothing from the pictures that this leaves out, so none of the others
+            # changes; other codecs do not promise as much of theirs.
+            context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        unsent.discard(packet.pts)
+        pictures = decoded(stream, packet)
+        if not unsent:
+            pictures += decoded(stream, None)
+        for picture in pictures:
+            if not entered and picture.pts is not None and picture.pts >= entry:
+                entered = picture.pts == entry and picture.pict_type == PictureType.I
+                if not entered:
+                    return
+            if entered and picture.pts in wanted and not picture.is_corrupt:
+                yield picture
+        if not unsent:
+            return
+
+
+def _pictures(container: Any, stream: Any) -> Iterator[Any]:
+    for packet in packets(container, stream):
+        yield from decoded(stream, packet)
+    yield from decoded(stream, None)
+
+
+def _rgb(picture: Any, quarters: int) -> Array:
+    import numpy as np
+
+    return np.rot90(picture.to_ndarray(format="rgb24"), quarters)
+
+
+def _as_picture(frame: Array, plan: Plan, pixels: Pixels) -> Array:
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    if pixels.reencode is not None:
+        image = reencode(image, pixels.reencode)
+    return np.asarray(image.resize((plan.width, plan.height)))

@@ -1,0 +1,1 @@
+"""Other harnesses' files, in and out."""

@@ -1,0 +1,1 @@
+"""Language models that grade replies or read answers out of them."""

@@ -1,0 +1,1 @@
+"""Published numbers, committed baselines and generated tables."""

@@ -1,0 +1,1 @@
+"""One module a benchmark; cards in ``conf/task`` name their classes."""

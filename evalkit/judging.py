@@ -92,8 +92,8 @@ def require(task: Task, judge: Judge | None) -> None:
     """
     if judge is None and task.scored and task.needs_judge:
         raise UsageError(
-            f"{task.name} is graded by a judge: add judge=openai judge.model=NAME, with the key in "
-            "OPENAI_API_KEY (evalkit list judges shows others)"
+            f"{task.name} is graded by a judge: add judge=openai judge.model=NAME with the key in "
+            f"OPENAI_API_KEY, or leave it out: '~tasks.{task.name}'"
         )
 
 

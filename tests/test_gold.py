@@ -21,7 +21,6 @@ from evalkit.config import benches
 from evalkit.task import Task
 from evalkit.types import Response, Sample
 
-VIDEO = {"mvbench", "videomme", "videomme_subs"}
 NOT_PUBLISHED_HERE = {"realworldqa_hub"}
 
 
@@ -73,7 +72,7 @@ def task_of(name: str, scorer: str | None = None) -> Task:
 def names() -> list[str]:
     from evalkit.catalogue import cards
 
-    return [card.name for card in cards("task") if card.name not in VIDEO]
+    return [card.name for card in cards("task")]
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -86,6 +85,10 @@ def answers(task: Task, sample: Sample) -> Iterator[Response]:
         letter = ascii_uppercase[sample.options.index(sample.answers[0])]
         asked = task.scorer in ("official", "lmms_eval")
         yield Response(id=sample.id, text="a sentence" if asked else letter, extraction=letter)
+        return
+    if task.name == "mvbench":
+        letter = ascii_uppercase[sample.options.index(sample.answers[0])]
+        yield Response(id=sample.id, text=f"({letter}) {sample.answers[0]}")
         return
     for answer in dict.fromkeys(sample.answers):
         yield Response(id=sample.id, text=answer, extraction=answer, judge="1.0")
@@ -125,7 +128,7 @@ def test_nothing_earns_marks_for_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(names()) - NOT_PUBLISHED_HERE))
 def test_published_rows(name: str, real: Path) -> None:
-    text = (real / "rows" / f"{name}.jsonl").read_text("utf-8")
+    text = (real / "rows" / f"{name.removesuffix('_subs')}.jsonl").read_text("utf-8")
     rows = [json.loads(line) for line in text.split("\n") if line]
     for row in rows if name == "mathvista" else ():
         # The Hub stores this column as a float, these rows as an integer.

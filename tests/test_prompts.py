@@ -6,10 +6,12 @@ send, the difference is written down here with its reason.
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,21 @@ from evalkit.config import benches
 from evalkit.show import show
 
 GOLDEN = Path(__file__).parent / "golden"
-PENDING = {"mvbench", "videomme", "videomme_subs"}
-PROTOCOLS = {"qwen3vl_repo": "qwen3vl"}
+VIDEO = {"mvbench", "videomme", "videomme_subs"}
+PROTOCOLS = {"qwen3vl_repo": "qwen3vl", "vlmevalkit_head": "vlmevalkit"}
+PACED = "tasks.{task}.protocols.vlmevalkit.frames.count=null"
+VARIANTS = {
+    "MVBench_MP4_1fps": [PACED, "+tasks.{task}.protocols.vlmevalkit.frames.fps=1.0"],
+    "Video-MME_0.5fps_subs": [
+        PACED,
+        "+tasks.{task}.protocols.vlmevalkit.frames.fps=0.5",
+        "tasks.{task}.protocols.vlmevalkit.subtitles.frames.rule=vlmevalkit_fps",
+        "+tasks.{task}.protocols.vlmevalkit.subtitles.frames.fps=0.5",
+    ],
+}
+"""Other settings of a harness's frames, and what is typed for them."""
+SRT = json.loads((GOLDEN / "subtitles_same_frames.json").read_text("utf-8"))["srt"]
+"""What the harnesses read where a record says that there was a file."""
 MATHVISTA = {
     "mathvista_testmini_format": "lmms_eval",
     "mathvista_testmini_cot": "lmms_eval_cot",
@@ -47,13 +62,15 @@ def place(record: dict[str, Any]) -> tuple[str, str]:
         return "realworldqa_hub", protocol
     if (task, protocol) == ("mathvista", "lmms_eval"):
         return task, MATHVISTA[record["dataset_name"]]
+    if task == "videomme" and "subtitles" in record:
+        task = "videomme_subs"
     return task, PROTOCOLS.get(protocol, protocol)
 
 
 def grouped() -> dict[tuple[str, str], list[dict[str, Any]]]:
     groups = defaultdict(list)
     for record in PARITY:
-        if record["benchmark"] not in PENDING:
+        if record["dataset_name"] not in VARIANTS:
             groups[place(record)].append(record)
     return dict(groups)
 
@@ -85,24 +102,64 @@ def expected(record: dict[str, Any]) -> dict[str, Any]:
 
 def written(records: list[dict[str, Any]], folder: Path) -> Path:
     rows = folder / "rows.jsonl"
-    rows.write_text("".join(json.dumps(record["row"]) + "\n" for record in records), "utf-8")
+    if records[0]["benchmark"] in VIDEO:
+        (folder / "clip.mp4").write_bytes(sixty_seconds())
+    rows.write_text("".join(json.dumps(row_of(record)) + "\n" for record in records), "utf-8")
     return rows
+
+
+def row_of(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record's row, with the video and the subtitles that its harness read."""
+    row = dict(record["row"])
+    if record["benchmark"] in VIDEO:
+        row["video"] = "clip.mp4"
+    if "subtitles" in record:
+        row["subtitles"] = SRT if record["subtitles"] == "srt" else None
+    return row
+
+
+@cache
+def sixty_seconds() -> bytes:
+    """Draw a video with the frames, but not the size, of the one that the harnesses read."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width = stream.height = 32
+        picture = av.VideoFrame(32, 32, "yuv420p")
+        for number in range(1800):
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return file.getvalue()
 
 
 def check(lines: list[str], records: list[dict[str, Any]]) -> None:
     for line, record in zip(lines, records, strict=True):
         shown, wanted = json.loads(line), expected(record)
         assert {key: shown[key] for key in wanted} == wanted
+        indices = frames(record)
+        assert indices is None or shown["frame_indices"] == indices
+
+
+def frames(record: dict[str, Any]) -> list[int] | None:
+    """Return which frames a harness's model saw, where the record says it."""
+    video = record.get("video") or {}
+    if record["benchmark"] == "mvbench" and record["row"].get("start") is None:
+        return video.get("frame_indices", video.get("frame_indices_unbounded"))
+    return video.get("frame_indices") if record["benchmark"] == "videomme" else None
 
 
 def test_every_record_has_its_task_and_protocol() -> None:
-    assert sum(map(len, GROUPS.values())) + sum(
-        record["benchmark"] in PENDING for record in PARITY
-    ) == len(PARITY)
+    variants = [record for record in PARITY if record["dataset_name"] in VARIANTS]
+    assert sum(map(len, GROUPS.values())) + len(variants) == len(PARITY)
+    assert {record["dataset_name"] for record in variants} == VARIANTS.keys()
     known = {(c.name, protocol) for c in cards("task") for protocol in c.load()["protocols"]}
     assert set(GROUPS) <= known
-    unread = {name for name, _ in known} - {name for name, _ in GROUPS} - PENDING
+    unread = {name for name, _ in known} - {name for name, _ in GROUPS}
     assert unread == set(), "a task whose prompts nothing here looks at"
+    assert sum(frames(record) is not None for record in PARITY) > 60
 
 
 @pytest.mark.parametrize(("task", "protocol"), GROUPS, ids="-".join)
@@ -111,6 +168,18 @@ def test_every_row_is_asked_as_its_harness_asks(task: str, protocol: str, tmp_pa
     rows = written(records, tmp_path)
     config = compose("show", [f"task={task}", f"protocol={protocol}", f"rows={rows}"])
     check(list(show(config)), records)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_other_settings_of_a_harness(name: str, tmp_path: Path) -> None:
+    records = [record for record in PARITY if record["dataset_name"] == name]
+    task, protocol = place(records[0])
+    rows, words = written(records, tmp_path), [word.format(task=task) for word in VARIANTS[name]]
+    config = compose("show", [f"task={task}", f"protocol={protocol}", f"rows={rows}", *words])
+    lines = list(show(config))
+    check(lines, records)
+    paced = {"MVBench_MP4_1fps": 18, "Video-MME_0.5fps_subs": 30}
+    assert [len(json.loads(line)["frame_indices"]) for line in lines] == [paced[name]]
 
 
 @pytest.mark.parametrize("task", sorted({task for task, _ in GROUPS}))
@@ -130,7 +199,7 @@ def test_the_command_prints_the_same(task: str, tmp_path: Path) -> None:
     check([line for line in done.stdout.split("\n") if line], records)
 
 
-@pytest.mark.parametrize("task", sorted({task for task, _ in GROUPS}))
+@pytest.mark.parametrize("task", sorted({task for task, _ in GROUPS} - VIDEO))
 def test_model_card_asks_as_on_the_day_the_scores_appeared(task: str, tmp_path: Path) -> None:
     records = GROUPS.get((task, "release")) or GROUPS[task, "lmms_eval"]
     rows = written(records, tmp_path)

@@ -20,7 +20,7 @@ from evalkit.samples import samples
 from evalkit.score import score
 from evalkit.show import show
 from evalkit.task import Task
-from evalkit.types import Consultation, Media, Record, Response, Sample, Score
+from evalkit.types import Consultation, Media, Record, Response, Sample, Score, Status
 
 
 def task_of(name: str, protocol: str = "model_card", scorer: str | None = None) -> Task:
@@ -54,7 +54,7 @@ def said(text: str, **more: Any) -> Response:
 
 
 def record(sample: Sample, value: float | None = 1.0) -> Record:
-    status = "ok" if value is not None else "judge_failed"
+    status: Status = "ok" if value is not None else "judge_failed"
     return Record(id=sample.id, score=value, status=status, subsets=sample.subsets)
 
 
@@ -155,11 +155,11 @@ def test_vlmevalkit_sends_every_picture_of_the_row_in_number_order() -> None:
 
 
 def test_lmms_eval_sends_the_pictures_that_are_named_once_each_in_number_order() -> None:
-    row = mmmu("Is <image 3> like", "['<image 1>', '<image 3>']", image_1=b"a", image_2=b"b")
-    row["image_3"] = b"c"
+    pictures = {f"image_{number}": bytes([96 + number]) for number in (1, 2, 3, 4)}
+    row = mmmu("Is <image 3> like <image 3>?", "['<image 4>', '<image 1>']", **pictures)
     task = task_of("mmmu", "lmms_eval")
     request = task.request(task.sample(row, 0))
-    assert [medium.data for medium in request.media] == [b"a", b"c"]
+    assert [medium.data for medium in request.media] == [b"a", b"c", b"d"]
     assert all(isinstance(part, Media) for part in request.parts[:-1])
 
 
@@ -207,6 +207,32 @@ def test_an_unknown_way_of_sending_pictures_is_named() -> None:
     sample = bench.task.sample(mmmu("q"), 0)
     with pytest.raises(UsageError, match="unknown images of mmmu: al"):
         bench.task.request(sample)
+
+
+def test_blanks_around_a_question_go_where_mathvista_puts_the_text_together() -> None:
+    row = mathvista(" How many? ", "3", query="Hint: h\nQuestion:  How many? ")
+    texts = {}
+    for protocol in ("release", "lmms_eval", "lmms_eval_cot", "official"):
+        task = task_of("mathvista", protocol)
+        texts[protocol] = task.request(task.sample(row, 0)).parts[-1]
+    hint = "Please answer the question requiring an integer answer and provide the final value, "
+    asked = f"Question:  How many? \nHint: {hint}e.g., 1, 2, 3, at the end."
+    assert texts == {
+        "release": row["query"],
+        "lmms_eval": "How many? \nAnswer the question using a single integer number.",
+        "lmms_eval_cot": asked,
+        "official": f"{asked}\nSolution:",
+    }
+
+
+def test_blanks_that_a_harness_strips() -> None:
+    for protocol in ("release", "mixin", "qwen3vl"):
+        task = task_of("mmmu", protocol)
+        text = task.request(task.sample(mmmu(" How many? \n"), 0)).parts[-1]
+        assert text == "Question:  How many?"
+    task = task_of("realworldqa_hub", "lmms_eval")
+    row = {"question": "\nHow many?\nPlease answer. ", "answer": "3"}
+    assert task.request(task.sample(row, 0)).parts[-1] == "How many?\nPlease answer."
 
 
 # Options

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from evalkit.types import Record
 
-__all__ = ["counted", "percent_means", "point_sums"]
+__all__ = ["counted", "macro_means", "percent_means", "point_sums"]
 
 
 def counted(record: Record) -> float | None:
@@ -38,6 +38,16 @@ def percent_means(metric: str, records: Iterable[Record]) -> dict[str, float]:
     """Return the mean in percent over all records, and over each subset as ``metric/subset``."""
     groups = by_subset(metric, records)
     return {name: 100 * sum(v) / len(v) if v else 0.0 for name, v in groups.items()}
+
+
+def macro_means(metric: str, records: Iterable[Record]) -> dict[str, float]:
+    """Return the mean in percent of the subsets' means, and each subset's as ``metric/subset``.
+
+    It is the mean over all records only where every subset has as many as every other.
+    """
+    means = percent_means(metric, records)
+    parts = [value for name, value in means.items() if name != metric]
+    return {**means, metric: sum(parts) / len(parts) if parts else 0.0}
 
 
 def point_sums(metric: str, records: Iterable[Record]) -> dict[str, float]:

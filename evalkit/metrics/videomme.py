@@ -17,7 +17,15 @@ from evalkit.metrics import choice
 from evalkit.metrics.letters import extract_letter
 from evalkit.types import Score
 
-__all__ = ["VARIANTS", "lmms_eval", "official", "official_aggregate", "qwen3vl", "vlmevalkit"]
+__all__ = [
+    "VARIANTS",
+    "lmms_eval",
+    "official",
+    "official_aggregate",
+    "qwen3vl",
+    "texts",
+    "vlmevalkit",
+]
 
 # Two of the prefixes are two each that a missing comma glued together, so that they never match.
 _PREFIXES = (
@@ -81,8 +89,7 @@ def qwen3vl(prediction: str, *, answer: str, options: Sequence[str]) -> Score:
     >>> qwen3vl("berries.", answer="B", options=["A. Apples.", "B. Berries."]).value
     1.0
     """
-    texts = [_text(letter, option) for letter, option in choice.lettered(options).items()]
-    return choice.qwen3vl(prediction, answer=answer, options=texts)
+    return choice.qwen3vl(prediction, answer=answer, options=texts(options))
 
 
 VARIANTS: Mapping[str, Callable[..., Score]] = {
@@ -91,6 +98,15 @@ VARIANTS: Mapping[str, Callable[..., Score]] = {
     "lmms_eval": lmms_eval,
     "qwen3vl": qwen3vl,
 }
+
+
+def texts(options: Sequence[str]) -> list[str]:
+    """Return the options without the letters that the dataset puts before them.
+
+    >>> texts(["A. Apples.", "B. Berries."])
+    ['Apples.', 'Berries.']
+    """
+    return [_text(letter, option) for letter, option in choice.lettered(options).items()]
 
 
 def official_aggregate(scores: Iterable[tuple[str, Score]]) -> dict[str, float]:

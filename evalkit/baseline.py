@@ -18,6 +18,7 @@ from typing import Any, get_args
 from evalkit.errors import DataError, UsageError, nearest
 from evalkit.files import cannot_write, write_atomically
 from evalkit.items import PRINTED, Item, TaskResult, lengthened, shortened
+from evalkit.settings import portable
 from evalkit.types import Record, Status
 
 __all__ = ["ALLOW", "check", "read", "text_of", "write"]
@@ -104,7 +105,7 @@ def _task_text(result: TaskResult) -> str:
     ]
     subsets = list(dict.fromkeys(name for r in result.records for name in r.subsets))
     head = {
-        "summary": dict(result.summary),
+        "summary": {key: portable(value) for key, value in result.summary.items()},
         "settings": dict(result.settings),
         "stages": stages,
         "subsets": subsets,

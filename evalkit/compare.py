@@ -6,12 +6,15 @@ scale and judge. It is paired, question by question, wherever both runs keep the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import hypot
 from pathlib import Path
 from string import ascii_uppercase
+from typing import Any
 
+from evalkit.baseline import read as read_baseline
 from evalkit.cells import BUILTIN, Cell, cell_from
 from evalkit.errors import UsageError, nearest
 from evalkit.metrics.summary import counted
@@ -21,6 +24,9 @@ from evalkit.table import Gap, Row, Table, build
 from evalkit.types import Record
 
 __all__ = ["compare", "difference"]
+
+Records = Callable[[], list[Record]]
+"""Reads the scored samples of one result: only those that are compared are read."""
 
 Key = tuple[str, str, str, str, str | None]
 """Which of a run's results a cell shows: run, task, protocol, scorer and judge."""
@@ -40,16 +46,14 @@ def compare(paths: Sequence[Path], published: str | None = None, *, subsets: boo
     if len(paths) > len(ascii_uppercase):
         raise UsageError(f"{len(paths)} runs are too many: compare at most {len(ascii_uppercase)}")
     names = list(ascii_uppercase[: len(paths)]) if len(paths) > 1 else [""]
-    found = {
-        name: {folder: read_summary(folder) for folder in find_results(path)}
-        for name, path in zip(names, paths, strict=True)
-    }
+    found = {name: results(path) for name, path in zip(names, paths, strict=True)}
     beside, remarks = _published(paths, published)
-    table = build({n: list(s.values()) for n, s in found.items()}, beside, subsets=subsets)
+    summaries = {name: [summary for summary, _ in several] for name, several in found.items()}
+    table = build(summaries, beside, subsets=subsets)
     places = {
-        _key(cell_from(summary, name)): folder
-        for name, summaries in found.items()
-        for folder, summary in summaries.items()
+        _key(cell_from(summary, name)): records
+        for name, several in found.items()
+        for summary, records in several
     }
     return replace(
         table,
@@ -152,13 +156,20 @@ def _either(base: Cell, first: object, other: Cell, second: object, where: str =
     return f"{texts[0]} {where} {base.run}, {texts[1]} {where} {other.run}"
 
 
-def _with_gaps(row: Row, places: Mapping[Key, Path]) -> Row:
+def results(path: Path) -> list[tuple[Mapping[str, Any], Records]]:
+    """Return every task's summary, with what reads its scored samples when they are wanted."""
+    if path.is_file():
+        return [(stored.summary, partial(list, stored.records)) for stored in read_baseline(path)]
+    return [(read_summary(each), partial(read_records, each)) for each in find_results(path)]
+
+
+def _with_gaps(row: Row, places: Mapping[Key, Records]) -> Row:
     """Return a row with the differences of its runs from the first one."""
     base, later = row.cells[0], [cell for cell in row.cells[1:] if cell is not None]
     if base is None or not later:
         return row
-    before = read_records(places[_key(base)])
-    gaps = [difference(base, c, before, read_records(places[_key(c)])) for c in later]
+    before = places[_key(base)]()
+    gaps = [difference(base, cell, before, places[_key(cell)]()) for cell in later]
     return replace(row, gaps=tuple(gaps))
 
 

@@ -5,53 +5,62 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isclose
 from typing import Literal
 
 from evalkit.items import TaskResult
 from evalkit.metrics.summary import counted
 from evalkit.types import Record
 
-__all__ = ["Contributions", "Rule", "contributions"]
+__all__ = ["Contributions", "Rule", "Way", "contributions", "way_of"]
 
 Rule = Literal["sum", "mean", "macro"]
 """How a metric adds questions up: as points, in percent of them, or as the mean of its subsets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a primary metric adds up."""
+
+    rule: Rule
+    """Its rule."""
+    scored: bool = False
+    """Whether only questions with a score count; otherwise those without one count as wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contributions:
     """What a primary metric is made of."""
 
-    rule: Rule
-    """How it adds up."""
     points: Mapping[str, float]
     """What each question adds, by id; a question that is not counted adds nothing."""
     remainder: float
     """The metric less the points' sum: 0 unless the metric weighs questions in a way of its own."""
 
 
-def contributions(result: TaskResult) -> Contributions:
-    """Return what each question adds to a result's primary metric.
+def way_of(*results: TaskResult) -> Way:
+    """Return the way in which the metrics of some results of one task add up.
 
-    The rule is the one that gives the metric as the summary has it: points or a mean, a macro
-    average, each over all questions that were judged or over those alone that have a score.
-    Where none does, the questions' mean is taken, and what it lacks is the remainder.
+    It is the first that gives every result's metric as its summary has it: several can fit one
+    result, such as a mean and a macro average that happen to agree. Where none fits all, it is the
+    plain sum or mean.
     """
-    value, records = result.value, result.records
-    judged = [r for r in records if counted(r) is not None]
-    rules: tuple[Rule, ...] = ("sum",) if result.scale == "points" else ("mean", "macro")
-    found = [
-        (rule, _points(rule, base))
-        for base in (judged, [r for r in judged if r.score is not None])
-        for rule in rules
-    ]
-    if value is None:
-        return Contributions(rule=rules[0], points={}, remainder=0.0)
-    for rule, points in found:
-        if isclose(sum(points.values()), value, rel_tol=1e-6, abs_tol=1e-6):
-            return Contributions(rule=rule, points=points, remainder=0.0)
-    points = found[0][1]
-    return Contributions(rule=rules[0], points=points, remainder=value - sum(points.values()))
+    rules: tuple[Rule, ...] = ("sum",) if results[0].scale == "points" else ("mean", "macro")
+    ways = [Way(rule=rule, scored=scored) for scored in (False, True) for rule in rules]
+    for way in ways:
+        if all(
+            abs(contributions(r, way).remainder) <= 1e-6 * max(1, r.value or 0) for r in results
+        ):
+            return way
+    return ways[0]
+
+
+def contributions(result: TaskResult, way: Way) -> Contributions:
+    """Return what each question adds to a result's primary metric."""
+    if result.value is None:
+        return Contributions(points={}, remainder=0.0)
+    records = [r for r in result.records if counted(r) is not None]
+    points = _points(way.rule, [r for r in records if r.score is not None or not way.scored])
+    return Contributions(points=points, remainder=result.value - sum(points.values()))
 
 
 def _points(rule: Rule, records: Sequence[Record]) -> dict[str, float]:

@@ -8,14 +8,13 @@ difference of the two scores.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.contributions import contributions
+from evalkit.contributions import contributions, way_of
 from evalkit.errors import UsageError
-from evalkit.items import PRINTED, STAGES, Item, Parting, TaskResult, parting, rescored
+from evalkit.items import STAGES, Item, Parting, TaskResult, parting, rescored, unknown_stages
 from evalkit.results import pairs
 from evalkit.settings import differing
 
@@ -117,7 +116,8 @@ class Explanation:
     def chief(self) -> Part | None:
         """The stage that moved the most points in the direction of the difference, if any did."""
         sign = 1 if (self.difference or 0.0) > 0 else -1
-        moved = [part for part in self.parts if sign * part.points > 0]
+        stages = [part for part in self.parts if part.stage in STAGES or part.stage == "unknown"]
+        moved = [part for part in stages if sign * part.points > 0]
         return max(moved, key=lambda part: sign * part.points, default=None)
 
 
@@ -144,18 +144,7 @@ def explain(a: TaskResult, b: TaskResult, examples: int = 3) -> Explanation:
     if a.scale != b.scale:
         raise UsageError(f"{a.task}: one score is in {a.scale}, the other in {b.scale}")
     moved, remainder = _moves(a, b)
-    found: defaultdict[str, list[tuple[str, Parting]]] = defaultdict(list)
-    unknown: Counter[str] = Counter()
-    common = [name for name in a.items if name in b.items]
-    for name in common:
-        first, second = a.items[name], b.items[name]
-        unknown.update(stage for stage in PRINTED if not first.knows(second, stage))
-        at = parting(first, second)
-        found[at.stage or "same"].append((name, at))
-    for stage, here, there in (("only_a", a, b), ("only_b", b, a)):
-        alone = [name for name in here.items if name not in there.items]
-        found[stage] = [(name, Parting(stage=stage, unknown=())) for name in alone]
-    same = found.pop("same", [])
+    found = _members(a, b)
     parts = [
         _part(stage, found[stage], a, b, moved, examples)
         for stage in (*STAGES, *REST)
@@ -163,6 +152,7 @@ def explain(a: TaskResult, b: TaskResult, examples: int = 3) -> Explanation:
     ]
     if abs(weights := remainder + _reweighed(a, b, moved)) > 1e-9:
         parts.append(_weights(weights))
+    common = [(item, b.items[name]) for name, item in a.items.items() if name in b.items]
     return Explanation(
         task=a.task,
         places=(a.place, b.place),
@@ -170,17 +160,31 @@ def explain(a: TaskResult, b: TaskResult, examples: int = 3) -> Explanation:
         scale=a.scale,
         values=(a.value, b.value),
         n=len(common),
-        same=len(same),
+        same=len(found.get("", ())),
         parts=tuple(parts),
-        unknown={stage: unknown[stage] for stage in PRINTED if unknown[stage]},
+        unknown=unknown_stages(common),
         settings=(*differing(_said(a), _said(b)), *differing(a.settings, b.settings)),
         silent=tuple(result.place for result in (a, b) if not result.settings),
     )
 
 
+def _members(a: TaskResult, b: TaskResult) -> dict[str, list[tuple[str, Parting]]]:
+    """Return by stage the questions that part there; under no name those that do not."""
+    found: dict[str, list[tuple[str, Parting]]] = {}
+    for name, item in a.items.items():
+        if name in b.items:
+            at = parting(item, b.items[name])
+            found.setdefault(at.stage or "", []).append((name, at))
+    for stage, here, there in (("only_a", a, b), ("only_b", b, a)):
+        alone = [name for name in here.items if name not in there.items]
+        found[stage] = [(name, Parting(stage=stage, unknown=())) for name in alone]
+    return found
+
+
 def _moves(a: TaskResult, b: TaskResult) -> tuple[dict[str, float], float]:
     """Return what every question moved the score by, and what no question did."""
-    before, after = contributions(a), contributions(b)
+    way = way_of(a, b)
+    before, after = contributions(a, way), contributions(b, way)
     names = {**a.items, **b.items}
     moved = {n: after.points.get(n, 0.0) - before.points.get(n, 0.0) for n in names}
     return moved, after.remainder - before.remainder

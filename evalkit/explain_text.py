@@ -22,6 +22,9 @@ FORMS = ("terminal", "markdown", "json")
 ANSWER = 60
 """Characters of a reply that an example shows."""
 
+SETTING = 30
+"""Characters of a setting that are shown."""
+
 
 def render(explanations: Sequence[Explanation], form: str, width: int) -> str:
     """Return explanations as text; ``width`` is the terminal's."""
@@ -29,9 +32,9 @@ def render(explanations: Sequence[Explanation], form: str, width: int) -> str:
         return json.dumps([as_dict(e) for e in explanations], ensure_ascii=False, indent=2)
     write = markdown if form == "markdown" else terminal
     first = explanations[0]
-    ends = [place.removesuffix(f"/{first.task}") for place in first.places]
+    ends = [p.removesuffix(f"/{first.task}").removesuffix(f", {first.task}") for p in first.places]
     head = [f"A  {ends[0]}", f"B  {ends[1]}", ""]
-    bodies = [body for e in explanations for body in (*_texts(e, write, width), "")]
+    bodies = [f"{body.rstrip()}\n" for e in explanations for body in _texts(e, write, width)]
     return "\n".join([*(_prose(head, form)), *bodies]).rstrip()
 
 
@@ -148,9 +151,7 @@ def _answer(example: Example, side: int) -> str:
 
 
 def _settings(e: Explanation) -> Grid:
-    rows = tuple(
-        (k, *("-" if v is None else one_line(v, ANSWER) for v in ab)) for k, *ab in e.settings
-    )
+    rows = tuple((key, *_clipped(first, second)) for key, first, second in e.settings)
     silent = " and ".join("AB"[e.places.index(place)] for place in e.silent)
     legend = (f"What {silent} was made with is not known.",) if silent else ()
     return Grid(
@@ -160,4 +161,15 @@ def _settings(e: Explanation) -> Grid:
         numeric=(False, False, False),
         rows=rows,
         legend=legend,
+    )
+
+
+def _clipped(first: str | None, second: str | None) -> tuple[str, str]:
+    """Return two settings cut to where they differ."""
+    pairs = list(zip(first or "", second or "", strict=False))
+    same = next((at for at, (one, other) in enumerate(pairs) if one != other), len(pairs))
+    start = same - SETTING // 2 if same > SETTING - 5 else 0
+    return tuple(  # type: ignore[return-value]
+        "-" if text is None else one_line(f"{'…' * bool(start)}{text[start:]}", SETTING)
+        for text in (first, second)
     )

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
-from evalkit.contributions import contributions
+from evalkit.contributions import contributions, way_of
 from evalkit.errors import UsageError, nearest
-from evalkit.explain import explain
 from evalkit.gates.comparable import checked_allow, obstacles, unchecked
-from evalkit.gates.settings import CAPPED, Gate
+from evalkit.gates.early import replayed
+from evalkit.gates.reasons import above_caps, below_floors, cause, lost, unchanged, undecided
+from evalkit.gates.settings import Gate
 from evalkit.gates.testing import Trial, settled, trials
 from evalkit.gates.values import Finding, GateVerdict, Obstacle, Outcome, Test
 from evalkit.items import STAGES, TaskResult
-from evalkit.types import Record
 
 __all__ = ["gate"]
+
+UNCHANGED = "every reply is the baseline's, word for word: passed without a test"
+"""What is said of a run that changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Case:
     """What was allowed."""
     trials: tuple[Trial, ...]
     """Its tests, the whole benchmark's first."""
+    early: bool
+    """Whether the run may have stopped early on it, and is tested by what allows that."""
 
 
 def gate(
@@ -73,14 +77,10 @@ def gate(
         names = ", ".join(case.baseline.task for case in cases if case.run)
         raise UsageError(f"{names}: scored by a judge, and so only reported: say judged=gate")
     tests = _tests(cases, settings)
-    findings = tuple(
-        _finding(case, found, settings) for case, found in zip(cases, tests, strict=True)
-    )
-    words = {finding.outcome for finding in findings if finding.gates}
-    outcome: Outcome = "fail" if "fail" in words else "inconclusive"
+    findings = tuple(_finding(*pair, settings) for pair in zip(cases, tests, strict=True))
     more = [task for task in run if task not in baseline]
     return GateVerdict(
-        outcome="pass" if words == {"pass"} else outcome,
+        outcome=_outcome(findings),
         gate=settings,
         run=places[0],
         baseline=places[1],
@@ -88,6 +88,12 @@ def gate(
         findings=findings,
         notes=(f"not in the baseline: {', '.join(more)}",) if more else (),
     )
+
+
+def _outcome(findings: Sequence[Finding]) -> Outcome:
+    """Return the verdict that those which gate come to."""
+    words = {finding.outcome for finding in findings if finding.gates}
+    return "fail" if "fail" in words else "pass" if words == {"pass"} else "inconclusive"
 
 
 def _chosen(
@@ -114,6 +120,7 @@ def _case(
         found = [Obstacle(kind="missing", text="the run has no result of it")]
     else:
         found = obstacles(baseline, run)
+    early = bool(run and run.summary.get("stopped"))
     absent = run is None and "missing" in permitted
     judged = bool(baseline.summary.get("judge") or (run and run.summary.get("judge")))
     unlike = any(not obstacle.kind for obstacle in found)
@@ -123,7 +130,8 @@ def _case(
         gates=not absent and (not judged or settings.judged == "gate"),
         blocked=tuple(o for o in found if o.kind not in permitted),
         allowed=tuple(o for o in found if o.kind in permitted),
-        trials=() if run is None or unlike else tuple(trials(baseline, run, settings)),
+        trials=() if run is None or unlike or early else tuple(trials(baseline, run, settings)),
+        early=early and not unlike,
     )
 
 
@@ -131,17 +139,20 @@ def _tests(cases: Sequence[Case], settings: Gate) -> list[list[Test]]:
     """Return every case's tests, their p-values of failing adjusted over all that gate."""
     from evalkit.stats import holm
 
-    counting = [trial for case in cases if case.gates for trial in case.trials]
-    adjusted = iter(holm([trial.p_fail for trial in counting]))
-    return [
-        [
-            settled(
-                trial, next(adjusted) if case.gates else trial.p_fail, settings, len(counting) or 1
-            )
-            for trial in case.trials
-        ]
-        for case in cases
-    ]
+    gating = [case for case in cases if case.gates]
+    p_values = [trial.p_fail for case in gating for trial in case.trials]
+    # One that may stop early spends its own share of the error, and counts as a test all the same.
+    adjusted = iter(holm([*p_values, *(1.0 for case in gating if case.early)]))
+    count = max(1, len(p_values) + sum(case.early for case in gating))
+    found = []
+    for case in cases:
+        if case.early and case.run:
+            test = replayed(case.baseline, case.run, settings, max(1, len(gating)))
+            found.append([test] if test else [])
+        else:
+            adjusting = [(t, next(adjusted) if case.gates else t.p_fail) for t in case.trials]
+            found.append([settled(trial, p, settings, count) for trial, p in adjusting])
+    return found
 
 
 def _finding(case: Case, tests: Sequence[Test], settings: Gate) -> Finding:
@@ -150,21 +161,19 @@ def _finding(case: Case, tests: Sequence[Test], settings: Gate) -> Finding:
     whole, parts = (tests[0], tests[1:]) if tests else (None, ())
     failing = [
         *(obstacle.text for obstacle in case.blocked),
-        *_lost(tests, settings.alpha),
-        *(_floors(run, settings) if run else ()),
-        *(_caps(base, run, settings) if run else ()),
+        *lost(tests, settings.alpha),
+        *(below_floors(run, settings) if run else ()),
+        *(above_caps(base, run, settings) if run else ()),
     ]
-    open_, outcome = _undecided(whole, settings), "pass"
-    if failing:
-        outcome = "fail"
-    elif open_:
-        outcome = "inconclusive"
+    untested = run is not None and settings.unchanged == "pass" and unchanged(base, run)
+    open_ = [] if untested else undecided(whole, settings)
+    outcome: Outcome = "fail" if failing else "inconclusive" if open_ else "pass"
     return Finding(
         task=base.task,
         label=str((run or base).summary.get("label") or base.task),
         metric=base.metric,
         scale=base.scale,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         gates=case.gates,
         reasons=tuple(failing or open_),
         baseline=base.value,
@@ -173,62 +182,10 @@ def _finding(case: Case, tests: Sequence[Test], settings: Gate) -> Finding:
         subsets=tuple(parts),
         obstacles=case.blocked,
         allowed=case.allowed,
-        notes=tuple(_notes(case)),
+        notes=(*_notes(case), *[UNCHANGED] * untested),
         unknown=unchecked(base, run) if run else {},
-        cause=_cause(base, run) if run and outcome != "pass" else "",
+        cause=cause(base, run) if run and outcome != "pass" else "",
     )
-
-
-def _lost(tests: Sequence[Test], alpha: float) -> list[str]:
-    """Return the tests that show a loss beyond the margin, in words."""
-    return [
-        f"{test.metric} lost {-test.difference:.2f} [{-test.high:.2f}, {-test.low:.2f}], more than"
-        f" the margin of {test.margin:g}"
-        for test in tests
-        if test.p_fail <= alpha
-    ]
-
-
-def _undecided(test: Test | None, settings: Gate) -> list[str]:
-    """Return why nothing is shown; empty where a loss of the margin is ruled out."""
-    if test is None:
-        return ["no question has a grade on both sides"]
-    if test.p_pass <= settings.alpha:
-        return []
-    if test.needed is None:
-        return ["the loss lies on the margin: no number of questions would settle it"]
-    return [f"about {test.needed} questions would settle it, there are {test.n}"]
-
-
-def _floors(run: TaskResult, settings: Gate) -> list[str]:
-    """Return the floors that a run lies below, in words."""
-    metrics = run.summary["metrics"]
-    found = []
-    for metric, least in settings.floors.get(run.task, {}).items():
-        if metric not in metrics:
-            raise UsageError(nearest(f"metric of {run.task}", metric, list(metrics)))
-        if metrics[metric] < least:
-            found.append(f"{metric} is {metrics[metric]:.2f}, below the floor of {least:g}")
-    return found
-
-
-def _caps(baseline: TaskResult, run: TaskResult, settings: Gate) -> list[str]:
-    """Return the caps that a run is above, in words; only questions of both are counted."""
-    common = [name for name in baseline.items if name in run.items]
-    found = []
-    for name in CAPPED:
-        before, now = (
-            sum(_is(result.items[item].record, name) for item in common)
-            for result in (baseline, run)
-        )
-        cap = settings.caps.get(name)
-        if cap is not None and now - before > ceil(len(common) * cap / 100):
-            found.append(f"{now} of {len(common)} questions {name}, {before} in the baseline")
-    return found
-
-
-def _is(record: Record, name: str) -> bool:
-    return record.truncated if name == "truncated" else record.status == name
 
 
 def _notes(case: Case) -> list[str]:
@@ -237,26 +194,16 @@ def _notes(case: Case) -> list[str]:
     notes = [f"allowed: {obstacle.text}" for obstacle in case.allowed]
     if run is None:
         return notes
+    if case.early:
+        seed = run.summary["stopped"]["seed"]
+        notes.append(f"may stop early: asked in an order of seed {seed}, subsets not tested")
     if not case.gates:
         notes.append("a judge scored it: reported, and no part of the verdict")
     if more := sum(name not in base.items for name in run.items):
         notes.append(f"{more} questions are not in the baseline")
-    if contributions(base).remainder:
+    if abs(contributions(base, way_of(base)).remainder) > 1e-3:
         notes.append(f"{base.metric} weighs questions its own way; the test is of their mean")
     if unknown := unchecked(base, run):
         names = ", ".join(STAGES[stage] for stage in unknown)
         notes.append(f"not known on both sides, and so not checked: {names}")
     return notes
-
-
-def _cause(baseline: TaskResult, run: TaskResult) -> str:
-    """Return the stage that moved most of the score, in words; empty where none did."""
-    if baseline.scale != run.scale:
-        return ""
-    part = explain(baseline, run, examples=0).chief
-    if part is None:
-        return ""
-    unsure = (
-        f", of which {part.unsure} may part at an earlier, unknown stage" if part.unsure else ""
-    )
-    return f"{part.name} ({part.points:+.2f} on {part.rescored} questions{unsure})"

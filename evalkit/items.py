@@ -7,11 +7,13 @@ for equal.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.data.digest import DIGITS, digest_bytes, digest_json
+from evalkit.data.digest import DIGITS, digest_bytes
 from evalkit.metrics.summary import counted
 from evalkit.types import Record
 
@@ -28,6 +30,7 @@ __all__ = [
     "prints_of",
     "rescored",
     "shortened",
+    "unknown_stages",
 ]
 
 STAGES: Mapping[str, str] = {
@@ -51,6 +54,9 @@ PRINTED = (*ASKED, "output", "parsing")
 
 SHORT = 8
 """Hexadecimal digits of a committed fingerprint: one change in four thousand million is missed."""
+
+DIGEST = re.compile(f"[0-9a-f]{{{SHORT}}}|[0-9a-f]{{{DIGITS}}}")
+"""What a fingerprint looks like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +142,12 @@ class Parting:
 
 def fingerprint(value: str) -> str:
     """Return a stage's digest as it is, or the digest of what stands in a digest's place."""
-    plain = len(value) in (SHORT, DIGITS) and not set(value) - set("0123456789abcdef")
-    return value if plain else digest_bytes(value.encode("utf-8", "surrogatepass"))
+    return value if DIGEST.fullmatch(value) else digest_text(value)
+
+
+def digest_text(text: str) -> str:
+    """Return the digest of a text, whatever characters are in it."""
+    return digest_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def prints_of(record: Record, digests: Mapping[str, str], text: str | None) -> dict[str, str]:
@@ -153,10 +163,11 @@ def prints_of(record: Record, digests: Mapping[str, str], text: str | None) -> d
         # No reply is known as surely as a reply: it differs from every one.
         found["output"] = fingerprint(record.status)
     elif text is not None:
-        found["output"] = digest_bytes(text.encode("utf-8", "surrogatepass"))
-    unread = record.status == "unparsed"
-    if record.parsed is not None or unread:
-        found["parsing"] = digest_json([record.parsed, unread])
+        found["output"] = digest_text(text)
+    if record.status == "unparsed":
+        found["parsing"] = fingerprint("unparsed")
+    elif record.parsed is not None:
+        found["parsing"] = digest_text(record.parsed)
     return found
 
 
@@ -178,6 +189,16 @@ def parting(a: Item, b: Item) -> Parting:
     # The scorer is to blame only for an answer that is known to be the same.
     blamed = "unknown" if {"output", "parsing"} <= set(unknown) else "scorer"
     return Parting(stage=blamed, unknown=tuple(unknown))
+
+
+def unknown_stages(pairs: Sequence[tuple[Item, Item]]) -> dict[str, int]:
+    """Return by stage, in order, on how many questions it is not known on both sides."""
+    known = Counter(frozenset(a.prints.keys() & b.prints.keys()) for a, b in pairs)
+    counts = {
+        stage: sum(count for stages, count in known.items() if stage not in stages)
+        for stage in PRINTED
+    }
+    return {stage: count for stage, count in counts.items() if count}
 
 
 def shortened(prints: Mapping[str, str], stages: Sequence[str]) -> str:

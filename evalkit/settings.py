@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["differing", "flat", "settings_of"]
+__all__ = ["differing", "flat", "portable", "settings_of"]
 
 OWN = ("identity", "backend", "versions", "machine", "git")
 """Parts of a manifest that can change a number; its times cannot."""
 
 FREE = ("name", "out", "retry_failed", "data", "rows", "protocol", "scorer", "hydra", "gate")
 """Keys of a config that change no answer, or that the task's own part repeats."""
+
+TOLD = {
+    "backend": ("folder", "versions"),
+    "model": ("note", "published", "data"),
+    "task": ("protocols", "protocol", "rows"),
+    "protocol": ("source",),
+}
+"""By part, keys that only say where something is, or that stand elsewhere too."""
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -29,7 +37,16 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def settings_of(run: Path, task: str) -> dict[str, Any]:
     """Return what one task of a run was made with; nothing where the folder does not say."""
-    return _from_manifest(_manifest(run), task) | _from_config(_config(run), task)
+    parts = {**_from_manifest(_manifest(run), task), **_from_config(_config(run), task)}
+    for part, keys in TOLD.items():
+        if isinstance(parts.get(part), Mapping):
+            parts[part] = {k: v for k, v in parts[part].items() if k not in keys}
+    return {key: portable(value) for key, value in flat(parts).items()}
+
+
+def portable(value: Any) -> Any:
+    """Return a setting, a path of this machine cut to its last name: others have other folders."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def differing(
@@ -76,7 +93,7 @@ def _from_manifest(manifest: Mapping[str, Any], task: str) -> dict[str, Any]:
     found = {part: manifest[part] for part in OWN if manifest.get(part)}
     data = manifest.get("data")
     rows = data.get(task) if isinstance(data, Mapping) else None
-    return flat(found | ({"rows": rows} if rows else {}))
+    return found | ({"rows": rows} if rows else {})
 
 
 def _from_config(config: Mapping[str, Any], task: str) -> dict[str, Any]:
@@ -86,6 +103,6 @@ def _from_config(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     card = cards.get(task) if isinstance(cards, Mapping) else None
     if isinstance(card, Mapping):
         known, picked = card.get("protocols") or {}, card.get("protocol")
-        found["task"] = {k: v for k, v in card.items() if k not in ("protocols", "protocol")}
+        found["task"] = card
         found["protocol"] = {"name": picked, **(known.get(picked) or {})}
-    return flat(found)
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,3 @@ def write_run(
     manifest |= {"started": digest(folder)} | dict(settings or {})
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     return folder
-
-
-def rescore(record: Record, score: float | None, **more: Any) -> Record:
-    return replace(record, score=score, **more)

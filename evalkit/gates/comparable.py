@@ -7,13 +7,12 @@ whether a new library that makes them so still scores as well is what a gate is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from evalkit.cells import BUILTIN
 from evalkit.errors import UsageError, nearest
 from evalkit.gates.values import Obstacle
-from evalkit.items import STAGES, TaskResult
+from evalkit.items import STAGES, Item, TaskResult, unknown_stages
 from evalkit.metrics.summary import counted
 
 __all__ = ["ALLOW", "checked_allow", "obstacles", "unchecked"]
@@ -49,14 +48,12 @@ def obstacles(baseline: TaskResult, run: TaskResult) -> list[Obstacle]:
 
 def unchecked(baseline: TaskResult, run: TaskResult) -> dict[str, int]:
     """Return by stage how many questions both have whose fingerprint one of them does not know."""
-    found = Counter(
-        stage
-        for name in baseline.items
-        if name in run.items
-        for stage in FIXED
-        if not baseline.items[name].knows(run.items[name], stage)
-    )
-    return {stage: found[stage] for stage in FIXED if found[stage]}
+    found = unknown_stages(_common(baseline, run))
+    return {stage: found[stage] for stage in FIXED if stage in found}
+
+
+def _common(baseline: TaskResult, run: TaskResult) -> list[tuple[Item, Item]]:
+    return [(item, run.items[name]) for name, item in baseline.items.items() if name in run.items]
 
 
 def _unlike(baseline: TaskResult, run: TaskResult) -> Iterator[Obstacle]:
@@ -78,6 +75,8 @@ def _unlike(baseline: TaskResult, run: TaskResult) -> Iterator[Obstacle]:
 
 
 def _missing(baseline: TaskResult, run: TaskResult) -> Iterator[Obstacle]:
+    if run.summary.get("stopped"):
+        return  # on purpose, and it is tested by what allows that
     lacking = ungraded = 0
     for name, item in baseline.items.items():
         now = run.items.get(name)
@@ -98,12 +97,8 @@ def _missing(baseline: TaskResult, run: TaskResult) -> Iterator[Obstacle]:
 
 
 def _fingerprints(baseline: TaskResult, run: TaskResult) -> Iterator[Obstacle]:
-    common = [name for name in baseline.items if name in run.items]
-    differing: Counter[str] = Counter()
-    for name in common:
-        before, now = baseline.items[name], run.items[name]
-        differing.update(stage for stage in FIXED if before.differs(now, stage))
+    common = _common(baseline, run)
     for stage in FIXED:
-        if differing[stage]:
-            text = f"other {STAGES[stage]} on {differing[stage]} of {len(common)} questions"
+        if differing := sum(one.differs(other, stage) for one, other in common):
+            text = f"other {STAGES[stage]} on {differing} of {len(common)} questions"
             yield Obstacle(kind="fingerprint", text=text)

@@ -16,6 +16,7 @@ from evalkit.gates.junit import junit
 from evalkit.gates.values import Finding, GateVerdict, Test
 from evalkit.grids import markdown, terminal
 from evalkit.layout import Grid
+from evalkit.notes import Notes
 
 __all__ = ["as_dict", "commands", "grid", "summary_markdown", "tell_github", "text", "write"]
 
@@ -54,15 +55,13 @@ def summary_markdown(verdict: GateVerdict) -> str:
 
 def grid(verdict: GateVerdict) -> Grid:
     """Return a verdict as a table: a benchmark a row, reasons as notes."""
-    notes: list[str] = []
+    notes = Notes()
     rows = []
     for finding in verdict.findings:
         told = [*finding.reasons, *finding.notes]
         if finding.cause:
             told.append(f"most of it: {finding.cause}")
-        if told:
-            notes.append("; ".join(told))
-        rows.append((*_cells(finding), str(len(notes)) if told else ""))
+        rows.append((*_cells(finding), notes.mark(["; ".join(told)] if told else [])))
     confidence = verdict.gate.confidence
     return Grid(
         title=f"gate {verdict.gate.name}, {confidence:.0%} sure",
@@ -70,7 +69,7 @@ def grid(verdict: GateVerdict) -> Grid:
         headers=("Benchmark", "Baseline", "Run", "Difference", "Margin", "n", "Verdict", ""),
         numeric=(False, True, True, False, True, True, False, False),
         rows=tuple(rows),
-        notes=tuple(notes),
+        notes=tuple(notes.texts),
         legend=tuple(_legend(verdict)),
     )
 
@@ -98,8 +97,8 @@ def _legend(verdict: GateVerdict) -> Iterator[str]:
     gate = verdict.gate
     yield (
         f"[ ] is the {1 - 2 * gate.alpha:.0%} interval of the difference on the same questions,"
-        " clustered by picture or video: above the margin it passes, below it fails (by Holm's"
-        " rule over all tests)."
+        " clustered by picture or video. A benchmark passes where no loss of the margin lies in it,"
+        " and fails where nothing less does, by Holm's rule over all tests."
     )
     seen = [
         f"{finding.label} {printed(finding.test.effect, 1 if finding.scale == 'points' else 2)}"

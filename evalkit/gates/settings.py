@@ -47,6 +47,9 @@ class Gate:
     """The fewest questions of a subset that is tested."""
     floors: Mapping[str, Mapping[str, float]]
     """The least score by benchmark and metric, on the metric's scale; subsets as in a summary."""
+    unchanged: Literal["test", "pass"]
+    """What a run gets that gave the very replies of the baseline: a test like any other, which a
+    small set does not pass, or a pass."""
     caps: Mapping[str, float | None]
     """By name in `CAPPED`, how many more questions than the baseline's may be so, in percent of
     them, rounded up; ``None`` for any number."""
@@ -142,8 +145,9 @@ def _check(gate: Gate) -> None:
     _number("subset_items", gate.subset_items, 1, inf)
     if gate.subset_margin is not None:
         _number("subset_margin", gate.subset_margin, LEAST, 100)
-    if gate.judged not in ("report", "gate"):
-        raise UsageError(nearest("judged", str(gate.judged), ["report", "gate"]))
+    for key, words in (("judged", ["report", "gate"]), ("unchanged", ["test", "pass"])):
+        if getattr(gate, key) not in words:
+            raise UsageError(nearest(key, str(getattr(gate, key)), words))
     for task, margin in gate.margins.items():
         _number(f"margins.{task}", margin, LEAST, 100)
     for name, cap in gate.caps.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.contributions import Rule, contributions
+from evalkit.contributions import Rule, way_of
 from evalkit.gates.settings import Gate
 from evalkit.gates.values import Test
 from evalkit.items import TaskResult
@@ -52,7 +52,7 @@ def trials(baseline: TaskResult, run: TaskResult, gate: Gate) -> list[Trial]:
     pairs = _pairs(baseline, run)
     if not pairs:
         return []
-    rule = contributions(baseline).rule
+    rule = way_of(baseline, run).rule
     found = [_trial(baseline.metric, pairs, rule, gate.margin_of(baseline.task))]
     if gate.subset_margin is None:
         return found

@@ -56,6 +56,9 @@ class Test:
     """Questions that would settle it; ``None`` where it is settled, or where no number would."""
     method: str
     """How the interval was made."""
+    early: bool = False
+    """Whether it is of a run that may stop early: its interval holds wherever that was, its effect
+    is half the interval's width, and its p-values say no more than which side was shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

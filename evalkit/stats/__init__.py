@@ -1,9 +1,10 @@
 """How sure a score is, and what two runs' scores say about each other.
 
-Scores are plain sequences of numbers from 0 to 1, one an item; clusters are the pictures,
-documents or videos that items share. The interval of one run (``mean_interval``) says how far the
-score may lie from the model's skill on new questions. It neither excuses nor proves a gap between
-two runs over the same items: that is for ``paired_difference`` and the verdicts built on it.
+Scores are plain sequences of numbers from 0 to 1, one an item. Clusters are the pictures, documents
+or videos that items share; an empty name stands for an item that shares none. The interval of one
+run (``mean_interval``) says how far the score may lie from the model's skill on new questions. It
+neither excuses nor proves a gap between two runs over the same items: that is for
+``paired_difference`` and the verdicts built on it.
 """
 
 from evalkit.stats.bootstrap import Statistic, cluster_bootstrap, paired_bootstrap

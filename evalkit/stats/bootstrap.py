@@ -14,7 +14,12 @@ from evalkit.stats.clusters import (
     cluster_totals,
     label_codes,
 )
-from evalkit.stats.differences import FEW, paired_scores, weighted_difference
+from evalkit.stats.differences import (
+    FEW,
+    differing_clusters,
+    paired_scores,
+    weighted_difference,
+)
 from evalkit.stats.intervals import share_bounds
 from evalkit.stats.results import Difference, Interval
 
@@ -42,46 +47,50 @@ def cluster_bootstrap(
 ) -> Interval:
     """Return a sum or macro average of scores with a cluster bootstrap interval.
 
-    Whole clusters are drawn anew, within their group where every group has two clusters or more and
-    none reaches into another, since a benchmark fixes how many questions a group has; otherwise
-    over all groups together. The interval is the expanded percentile interval of Hesterberg 2015,
-    which undoes the bootstrap's narrowness in small groups. Scores without spread get Clopper and
-    Pearson's interval as in ``mean_interval``.
+    Whole clusters are drawn anew, within their group since a benchmark fixes how many questions a
+    group has; over all groups together where a cluster reaches into two, over all groups of one
+    cluster where there are such. The interval is the expanded percentile interval of Hesterberg
+    2015, which undoes the bootstrap's narrowness in small groups.
 
     Args:
         values: scores from 0 to 1.
         groups: each item's group, such as its category; ``None`` for one group.
-        clusters: each item's picture or video; an empty string, or ``None`` for all, is a cluster
-            of its own.
+        clusters: each item's picture or video, as ``cluster_codes`` reads them.
         statistic: ``sum`` or ``macro``.
         seed: of the resampling; the same seed gives the same interval.
         resamples: how often clusters are drawn anew.
         confidence: such as 0.95.
-
-    Raises:
-        UsageError: there is no score, one is out of range, or labels are not as many.
     """
-    check_share("confidence", confidence)
-    scores = as_scores(values)
-    plan = _plan(scores, groups, clusters, statistic)
-    count = len(plan.pulls)
-    if plan.has_spread:
-        drawn = _resample(plan, seed, resamples, confidence)
-        low, high, se = plan.estimate + drawn.low, plan.estimate + drawn.high, drawn.se
-        method = f"cluster bootstrap, {resamples} resamples, seed {seed}"
-    else:
-        bounds = share_bounds(plan.estimate / plan.unit * count, count, confidence)
-        low, high, se = bounds[0] * plan.unit, bounds[1] * plan.unit, 0.0
-        method = "Clopper-Pearson, clusters as trials"
+    plan = _plan(as_scores(values), groups, clusters, statistic)
+    if not plan.has_spread:
+        return _without_spread(plan, confidence)
+    drawn = _resample(plan, seed, resamples, confidence)
     return Interval(
         mean=plan.estimate,
-        low=max(0.0, low),
-        high=min(plan.unit, high),
-        se=se if count > 1 else None,
-        n=len(scores),
+        low=max(0.0, plan.estimate + drawn.low),
+        high=min(plan.unit, plan.estimate + drawn.high),
+        se=drawn.se,
+        n=len(plan.codes),
+        n_clusters=len(plan.pulls),
+        confidence=confidence,
+        method=f"cluster bootstrap, {resamples} resamples, seed {seed}",
+    )
+
+
+def _without_spread(plan: _Plan, confidence: float) -> Interval:
+    """Return the interval of scores that no resample can change."""
+    check_share("confidence", confidence)
+    count = len(plan.pulls)
+    low, high = share_bounds(plan.estimate / plan.unit * count, count, confidence)
+    return Interval(
+        mean=plan.estimate,
+        low=low * plan.unit,
+        high=high * plan.unit,
+        se=0.0 if count > 1 else None,
+        n=len(plan.codes),
         n_clusters=count,
         confidence=confidence,
-        method=method,
+        method="Clopper-Pearson, clusters as trials",
     )
 
 
@@ -98,42 +107,33 @@ def paired_bootstrap(
 ) -> Difference:
     """Return the difference of two runs' sums or macro averages over the same items.
 
-    Both runs get the same resample: the statistics are linear, so the differences by item are
-    resampled. The interval is that of ``cluster_bootstrap``; p-values use Student's distribution
-    with the bootstrap's standard error. Where fewer than 25 clusters have a difference, the rule of
-    ``paired_difference`` replaces the bootstrap, which could only repeat the few it saw.
+    Both runs get the same resample: the statistics are linear, so differences by item are drawn.
+    P-values use Student's distribution with the bootstrap's standard error. With fewer than 25
+    differing clusters the rule of ``paired_difference`` applies: a bootstrap repeats what it saw.
 
     Args:
-        a: one run's scores from 0 to 1.
+        a: one run's scores from 0 to 1; the arguments below are those of ``cluster_bootstrap``.
         b: the other's, in the same order.
-        groups: as in ``cluster_bootstrap``.
-        clusters: as in ``cluster_bootstrap``.
-        statistic: ``sum`` or ``macro``; the result is in its unit.
-        seed: of the resampling; the same seed gives the same interval.
-        resamples: how often clusters are drawn anew.
-        confidence: such as 0.95.
-
-    Raises:
-        UsageError: lengths differ, there is no item, or a score is out of range.
     """
-    import numpy as np
-
     first, second = paired_scores(a, b)
     differences = first - second
     plan = _plan(differences, groups, clusters, statistic)
     scaled = differences * plan.weights * (len(differences) / plan.unit)
     plain = weighted_difference(scaled, plan.codes, confidence, plan.unit)
-    if len(np.unique(plan.codes[differences != 0])) < FEW or not plan.has_spread:
+    if len(differing_clusters(differences, plan.codes)) < FEW or not plan.has_spread:
         return plain
     drawn = _resample(plan, seed, resamples, confidence)
-    found = replace(plain, se=drawn.se, center=plan.estimate, spread=drawn.se, df=drawn.df)
-    return replace(
-        found,
+    found = replace(
+        plain,
         low=max(-plan.unit, plan.estimate + drawn.low),
         high=min(plan.unit, plan.estimate + drawn.high),
-        p=min(1.0, 2 * min(found.p_above(0.0), found.p_below(0.0))),
+        se=drawn.se,
         method=f"paired cluster bootstrap, {resamples} resamples, seed {seed}",
+        center=plan.estimate,
+        spread=drawn.se,
+        df=drawn.df,
     )
+    return replace(found, p=min(1.0, 2 * min(found.p_above(0.0), found.p_below(0.0))))
 
 
 class _Plan(NamedTuple):
@@ -210,6 +210,7 @@ def _resample(plan: _Plan, seed: int, resamples: int, confidence: float) -> _Dra
 
     if resamples < 100:
         raise UsageError(f"resamples must be 100 or more, got {resamples}: 2000 is usual")
+    check_share("confidence", confidence)
     generator = np.random.default_rng(seed)
     moved = np.zeros(resamples)
     strata = [plan.pulls[plan.strata == at] for at in np.unique(plan.strata)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEW",
+    "differing_clusters",
     "flip_rate",
     "mcnemar_exact",
     "paired_difference",
@@ -63,6 +64,13 @@ def flip_rate(a: Sequence[float], b: Sequence[float]) -> float:
     return float((first != second).mean())
 
 
+def differing_clusters(differences: Floats, codes: Codes) -> Codes:
+    """Return the clusters in which any item differs."""
+    import numpy as np
+
+    return np.unique(codes[differences != 0])
+
+
 def paired_difference(
     a: Sequence[float],
     b: Sequence[float],
@@ -80,8 +88,7 @@ def paired_difference(
     Args:
         a: one run's scores from 0 to 1.
         b: the other's, in the same order.
-        clusters: each item's picture or video; an empty string, or ``None`` for all, is a cluster
-            of its own.
+        clusters: each item's picture or video, as ``cluster_codes`` reads them.
         confidence: such as 0.95.
 
     Raises:
@@ -108,12 +115,10 @@ def weighted_difference(
         confidence: such as 0.95.
         unit: what a mean difference of 1 is worth, such as the number of items for a sum.
     """
-    import numpy as np
-
     check_share("confidence", confidence)
     totals, sizes = cluster_totals(differences, codes)
     plain = clustered_mean(totals, sizes)
-    differing = np.unique(codes[differences != 0])
+    differing = differing_clusters(differences, codes)
     method, center, spread, df = _reference(totals, sizes, differing)
     return _with_interval(
         Difference(
@@ -172,18 +177,14 @@ def unpaired_difference(
     """Return ``mean(a) - mean(b)`` of runs over different items, with interval and p-value.
 
     A Welch interval and test after adding one right and one wrong answer to either run (Agresti &
-    Caffo 2000), each run counted as its effective number of independent items, ``mean * (1 - mean)
-    / se**2``.
+    Caffo 2000), each counted as ``mean * (1 - mean) / se**2`` independent items.
 
     Args:
         a: one run's scores from 0 to 1.
         b: the other's, over other items.
-        clusters_a: the picture or video of each item of ``a``, as in ``mean_interval``.
-        clusters_b: the same for ``b``.
+        clusters_a: the picture or video of each item of ``a``.
+        clusters_b: the picture or video of each item of ``b``.
         confidence: such as 0.95.
-
-    Raises:
-        UsageError: a run has no score, one is out of range, or clusters and scores are not as many.
     """
     check_share("confidence", confidence)
     runs = [_side(a, clusters_a), _side(b, clusters_b)]

@@ -40,7 +40,7 @@ def wilson_bounds(mean: float, se: float, quantile: float) -> tuple[float, float
     ratio = (quantile * se) ** 2 / variance
     middle = (mean + ratio / 2) / (1 + ratio)
     reach = quantile * se * sqrt(1 + ratio / (4 * variance)) / (1 + ratio)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
 
 
 def mean_interval(
@@ -52,13 +52,11 @@ def mean_interval(
 
     The standard error is clustered (see ``clustered_mean``), the interval is Wilson's with a
     Student quantile. Where the scores show no spread (all alike, or all in one cluster) it is
-    Clopper and Pearson's with each cluster counted as one trial, which is the most that a sample
-    without spread can claim.
+    Clopper and Pearson's with each cluster counted as one trial.
 
     Args:
         values: scores from 0 to 1.
-        clusters: each item's picture or video; an empty string, or ``None`` for all, is a cluster
-            of its own.
+        clusters: each item's picture or video, as ``cluster_codes`` reads them.
         confidence: such as 0.95.
 
     Raises:
@@ -68,20 +66,17 @@ def mean_interval(
 
     check_share("confidence", confidence)
     scores = as_scores(values)
-    codes = cluster_codes(clusters, len(scores))
-    found = clustered_mean(*cluster_totals(scores, codes))
+    found = clustered_mean(*cluster_totals(scores, cluster_codes(clusters, len(scores))))
     if found.se:
-        quantile = float(stdtrit(found.df, (1 + confidence) / 2))
-        low, high = wilson_bounds(found.mean, found.se, quantile)
+        bounds = wilson_bounds(found.mean, found.se, stdtrit(found.df, (1 + confidence) / 2))
         method = "Wilson, clustered" if found.n_clusters < len(scores) else "Wilson"
     else:
-        trials = found.n_clusters
-        low, high = share_bounds(found.mean * trials, trials, confidence)
+        bounds = share_bounds(found.mean * found.n_clusters, found.n_clusters, confidence)
         method = "Clopper-Pearson, clusters as trials"
     return Interval(
         mean=found.mean,
-        low=low,
-        high=high,
+        low=bounds[0],
+        high=bounds[1],
         se=found.se,
         n=len(scores),
         n_clusters=found.n_clusters,

@@ -1,4 +1,12 @@
-"""Looking at a comparison while its answers come, as often as one likes, at no cost in error."""
+"""Looking at a comparison while its answers come, as often as one likes, at no cost in error.
+
+The intervals come from betting (Waudby-Smith & Ramdas 2024, arXiv 2010.09686; anytime validity as
+in Howard et al. 2021). Against each candidate difference a gambler stakes on the next cluster, long
+and short. A true candidate lets neither fortune grow, so that one which has multiplied by 2 over
+1 less the confidence rejects its candidate for good (Ville 1939). Stakes follow the variance so far
+and are tuned to half of the horizon. A cluster is staked on as its total less its size times the
+candidate, which makes the mean one over items.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +45,13 @@ def confidence_sequence(
 ) -> Iterator[Look]:
     """Yield an interval after each cluster that stays valid however often one looks.
 
-    With probability ``confidence`` every one of them holds the true difference. One may therefore
+    With probability ``confidence`` every one of them holds the true difference, so that one may
     stop at any look, for any reason. Clusters must come in random order (a shuffle with a fixed
     seed), since datasets are sorted. Stopping when ``low`` lies above ``-margin`` is a
     non-inferiority test at ``(1 - confidence) / 2``.
 
-    The intervals come from betting (Waudby-Smith & Ramdas 2024, arXiv 2010.09686; anytime validity
-    as in Howard et al. 2021): against each candidate difference a gambler stakes on the next
-    cluster, long and short; a fair candidate lets neither fortune grow, and one that has multiplied
-    by ``2 / (1 - confidence)`` rejects it for good (Ville 1939). Stakes follow the variance so far
-    and are tuned to half of the horizon. A cluster is staked on as its total less its size times
-    the candidate, so that the mean is over items.
-
     Args:
-        differences: each cluster's differences by item, from -1 to 1; unclustered items are
+        differences: each cluster's differences by item, from -1 to 1; items that share nothing are
             clusters of one.
         horizon: how many clusters there are in all; it tunes the stakes and no more.
         largest: the size of the largest cluster, known beforehand.

@@ -1,1 +1,1 @@
-"""Verbs of the command line: thin, each importing what it needs when it runs."""
+"""The verbs of the command line, one module a group."""

@@ -52,6 +52,7 @@ def explain(words: list[str]) -> int:
     if found.n < 0:
         raise UsageError(f"-n {found.n}: write a number of examples from 0")
     from evalkit.explain import explain_runs
+
     print(render(explain_runs(found.a, found.b, found.n), found.format, width()))
     return 0
 

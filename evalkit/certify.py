@@ -56,12 +56,10 @@ class Finding:
         """The decimals to which the two agree when both are rounded."""
         if self.ours is None:
             return 0
-        agreeing = 0
-        for places in range(MOST_DIGITS + 1):
-            if round(self.ours, places) != round(self.published, places):
-                break
-            agreeing = places
-        return agreeing
+        for places in range(MOST_DIGITS, 0, -1):
+            if round(self.ours, places) == round(self.published, places):
+                return places
+        return 0
 
 
 def certify(folder: Path) -> list[Finding]:
@@ -109,6 +107,11 @@ def measure(folder: Path, task: str, predictions: str, scorer: str) -> dict[str,
     return dict(summary["metrics"])
 
 
+def written(value: float) -> str:
+    """Return a number without trailing zeros."""
+    return f"{value:.{MOST_DIGITS}f}".rstrip("0").rstrip(".")
+
+
 def document(found: list[Finding]) -> str:
     """Return the findings as a Markdown page."""
     good = sum(finding.reproduced for finding in found)
@@ -124,10 +127,8 @@ def document(found: list[Finding]) -> str:
         "|---|---|---|---|---:|---:|---:|---|",
     ]
     for f in found:
-        ours = "none" if f.ours is None else f"{f.ours:.{MOST_DIGITS}f}".rstrip("0").rstrip(".")
+        ours = "none" if f.ours is None else written(f.ours)
         verdict = str(f.digits) if f.reproduced else "**differs**"
-        lines.append(
-            f"| {f.task} | {f.scorer} | {f.predictions} | {f.metric} | {f.published:g} | {ours} | "
-            f"{verdict} | {f.source} |"
-        )
+        cells = (f.task, f.scorer, f.predictions, f.metric, written(f.published), ours, verdict)
+        lines.append(f"| {' | '.join((*cells, f.source))} |")
     return "\n".join(lines) + "\n"

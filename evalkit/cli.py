@@ -6,12 +6,14 @@ A verb imports what it needs when it runs, so that help and lists come at once.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from evalkit._version import __version__
 from evalkit.errors import UsageError, nearest
+from evalkit.verbs.parser import Parser
 
 __all__ = ["VERBS", "dispatch"]
 
@@ -24,19 +26,18 @@ evalkit reproduces the scores a vision-language model publishes, and says why a 
   evalkit score task=T predictions=FILE out=FOLDER
                                    score stored predictions without a model
   evalkit show task=T rows=FILE    print what would be asked
+  evalkit score run=RUN out=FOLDER score a run's stored answers anew
   evalkit compare RUN [RUN ...]    runs beside published numbers and each other
+  evalkit explain RUN RUN          the first stage at which two runs part, and what it cost
+  evalkit gate RUN --baseline B    pass, fail or inconclusive, as an exit code
+  evalkit baseline write RUN       a small file that a gate compares with
+  evalkit check model=M            a backend's self-checks, minutes before a long run
+  evalkit import FILE --out RUN    another harness's file as a run; evalkit export RUN, back
+  evalkit certify FOLDER           published scores from other people's stored predictions
   evalkit list [KIND]              tasks, models, protocols, scorers, suites, engines, gates
 
 evalkit VERB --help says more. Exit codes: 0 done, 1 gate failed, 2 usage, 3 a backend, judge or
 data source failed, 4 inconclusive."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what the command line prints as one line."""
-        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def dispatch(words: Sequence[str]) -> int:
@@ -47,10 +48,12 @@ def dispatch(words: Sequence[str]) -> int:
     if words[0] in ("-V", "--version", "version"):
         print(f"evalkit {__version__}")
         return 0
-    verb = VERBS.get(words[0])
-    if verb is None:
+    place = VERBS.get(words[0])
+    if place is None:
         raise UsageError(nearest("verb", words[0], list(VERBS)))
-    return verb(list(words[1:]))
+    module, _, name = place.partition(":")
+    code: int = getattr(importlib.import_module(module), name)(list(words[1:]))
+    return code
 
 
 def configured(verb: str, words: list[str], flags: dict[str, str]) -> tuple[Any, list[str]]:
@@ -160,11 +163,37 @@ def compare(words: list[str]) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {
-    "run": run,
-    "score": score,
-    "show": show,
-    "compare": compare,
-    "list": listing,
+def certify(words: list[str]) -> int:
+    """Score other people's predictions and say which published scores come out."""
+    parser = Parser(prog="evalkit certify", description="Published scores from stored replies.")
+    parser.add_argument("folder", type=Path, help="rows, predictions and expected.jsonl")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the page goes")
+    found = parser.parse_args(words)
+    from evalkit.certify import certify as examine
+    from evalkit.certify import document
+    from evalkit.files import write_atomically
+
+    findings = examine(found.folder)
+    page = document(findings)
+    if found.out is None:
+        print(page, end="")
+    else:
+        write_atomically(found.out, page)
+    return 0 if all(finding.reproduced for finding in findings) else 1
+
+
+VERBS: dict[str, str] = {
+    "run": "evalkit.cli:run",
+    "score": "evalkit.cli:score",
+    "show": "evalkit.cli:show",
+    "compare": "evalkit.cli:compare",
+    "explain": "evalkit.verbs.gate:explain",
+    "gate": "evalkit.verbs.gate:gate",
+    "baseline": "evalkit.verbs.gate:baseline",
+    "check": "evalkit.verbs.check:check",
+    "import": "evalkit.verbs.interop:import_",
+    "export": "evalkit.verbs.interop:export",
+    "certify": "evalkit.cli:certify",
+    "list": "evalkit.cli:listing",
 }
-"""What can be typed after ``evalkit``."""
+"""What can be typed after ``evalkit``, and the function that does it."""

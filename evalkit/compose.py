@@ -72,7 +72,8 @@ def refuse_strangers(verb: str, config: dict[str, Any]) -> None:
     import yaml
 
     text = files(CONF).joinpath(f"{verb}.yaml").read_text("utf-8")
-    known = {*yaml.safe_load(text), "tasks", "model", "engine", "judge", "gate"} - {"defaults", "hydra"}
+    groups = {"tasks", "model", "engine", "judge", "gate"}
+    known = {*yaml.safe_load(text)} - {"defaults", "hydra"} | groups
     for key in config:
         if key not in known:
             raise UsageError(nearest("key", key, sorted(known)))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from evalkit.data.rows import Rows
 from evalkit.errors import UsageError, nearest, one_line
 from evalkit.task import Protocol, Task
-from evalkit.types import Frames
+from evalkit.types import Frames, Subtitles
 
 __all__ = ["MODEL_KEYS", "Bench", "benches", "build"]
 
@@ -99,8 +99,8 @@ def bench(name: str, card: Mapping[str, Any], file: str | None, data: str | None
     spec = dict(card["rows"])
     if file is not None:
         spec["file"] = str(file)
-    elif data == "builtin" and spec["file"] is None:
-        spec["file"] = "builtin"
+    elif data == "builtin" and (spec["file"] is None or "://" in spec["file"]):
+        spec |= {"file": "builtin", "md5": None}
     elif data not in ("hub", "builtin"):
         raise UsageError(nearest("data", str(data), ["hub", "builtin"]))
     task: Task = build(
@@ -115,8 +115,14 @@ def protocol_from(name: str, card: Mapping[str, Any]) -> Protocol:
     if picked not in known:
         raise UsageError(nearest(f"protocol of {name}", str(picked), list(known)))
     entry = dict(known[picked])
-    frames = entry.pop("frames", None)
-    until = tuple(entry.pop("until", ()))
-    if frames is not None:
-        frames = construct(Frames, frames)
-    return construct(Protocol, entry | {"name": picked, "frames": frames, "until": until})
+    for key in ("until", "parts"):
+        if key in entry:
+            entry[key] = tuple(entry[key])
+    if entry.get("frames") is not None:
+        entry["frames"] = construct(Frames, entry["frames"])
+    if entry.get("subtitles") is not None:
+        how = dict(entry["subtitles"])
+        if how.get("frames") is not None:
+            how["frames"] = construct(Frames, how["frames"])
+        entry["subtitles"] = construct(Subtitles, how)
+    return construct(Protocol, entry | {"name": picked})

@@ -59,7 +59,7 @@ def about_cell(row: Row, cell: Cell) -> list[str]:
     reason = cell.verdict.reason
     texts = [reason] if reason else []
     if cell.judge and cell.judge not in reason and not row.subset:
-        texts.append(f"judge {cell.judge}")
+        texts.append(f"{cell.task}[judge={cell.judge}]")
     counts = ", ".join(f"{k} {COUNTED[name]}" for name, k in cell.counts.items())
     if counts and cell.bounds:
         low, high = (printed(end, row.digits) for end in cell.bounds)

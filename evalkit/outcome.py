@@ -24,7 +24,12 @@ LOG_WIDTH = 100
 
 
 def report(run: Run, config: Mapping[str, Any], *, verbose: bool = False) -> None:
-    """Print a run's table and keep it beside the run in every form."""
+    """Print a run's table and keep it beside the run in every form.
+
+    A process that only helped another's run has nothing to show.
+    """
+    if not run.summaries:
+        return
     model = config["model"]
     published = for_model(model["published"]) if model.get("published") else None
     table = build({run.folder.name: run.summaries}, published, subsets=verbose)

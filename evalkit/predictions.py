@@ -54,7 +54,9 @@ def is_foreign(path: Path) -> bool:
         first = json.loads(line)
     except ValueError:
         return False
-    return isinstance(first, Mapping) and ("doc_id" in first or {"index", "prediction"} <= set(first))
+    return isinstance(first, Mapping) and (
+        "doc_id" in first or {"index", "prediction"} <= set(first)
+    )
 
 
 def read_lines(path: Path) -> dict[str, Response]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -40,6 +41,8 @@ class Progress:
     """When the last line was printed to a log file."""
     bar: Any = None
     """The bar, on a terminal."""
+    lock: Any = field(default_factory=threading.Lock)
+    """Held while an answer is counted: stored ones are counted in the thread that reads rows."""
 
     def __enter__(self) -> Progress:
         """Start the bar where there is a terminal."""
@@ -75,7 +78,12 @@ class Progress:
             self.line()
 
     def add(self, record: Record, *, failed: bool) -> None:
-        """Count one more answer."""
+        """Count one more answer, from any thread."""
+        with self.lock:
+            self.count(record, failed)
+
+    def count(self, record: Record, failed: bool) -> None:
+        """Count one more answer, the lock being held."""
         self.done += 1
         self.failed += failed
         if record.score is not None or record.status in ("unparsed", "failed"):

@@ -42,18 +42,18 @@ def markdown(table: Table) -> str:
     grid = fitting(table, None)
     rule = ["---:" if numeric else "---" for numeric in grid.numeric]
     head = [*grid.headers[:-1], "Note"]
-    lines = [f"**{_md(grid.title)}**", ""] if grid.title else []
-    lines += [*(f"- {_md(run)}" for run in grid.runs), ""] if grid.runs else []
-    body = [_indented(map(_md, row), row, "&nbsp;&nbsp;") for row in grid.rows]
-    lines += [f"| {' | '.join(cells)} |" for cells in (map(_md, head), rule, *body)]
+    lines = [f"**{md(grid.title)}**", ""] if grid.title else []
+    lines += [*(f"- {md(run)}" for run in grid.runs), ""] if grid.runs else []
+    body = [_indented(map(md, row), row, "&nbsp;&nbsp;") for row in grid.rows]
+    lines += [f"| {' | '.join(cells)} |" for cells in (map(md, head), rule, *body)]
     if grid.notes:
-        lines += ["", *(f"{at}. {_md(text)}" for at, text in enumerate(grid.notes, start=1))]
+        lines += ["", *(f"{at}. {md(text)}" for at, text in enumerate(grid.notes, start=1))]
     for text in grid.legend:
-        lines += ["", _md(text)]
+        lines += ["", md(text)]
     return "\n".join(lines) + "\n"
 
 
-def _md(text: str) -> str:
+def md(text: str) -> str:
     for mark in "\\`*_|<":
         text = text.replace(mark, "\\" + mark)
     return text.strip().replace("\n", "<br>")

@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.asking import answer, follow
 from evalkit.backends.base import Backend
 from evalkit.config import MODEL_KEYS, Bench, benches, build
 from evalkit.data.digest import digest_json
-from evalkit.engines.plan import Ask, asks
-from evalkit.errors import RunError
+from evalkit.engines.base import Crew, Engine
+from evalkit.errors import RunError, UsageError
 from evalkit.files import write_atomically
+from evalkit.gates.early import EarlyStop, plans
 from evalkit.judges.base import Judge
 from evalkit.judging import opened, require, settle
 from evalkit.manifest import manifest, now
-from evalkit.progress import Progress
 from evalkit.samples import Census, census
 from evalkit.scoring import score_rows, summarise
+from evalkit.settings import flat
 from evalkit.store import RESPONSES, Lock, Responses, write_results
 from evalkit.types import Response, Sample
 
-__all__ = ["Run", "run"]
+__all__ = ["Run", "ingredients", "run"]
 
-FREE = ("engine", "judge", "limit", "retry_failed", "name", "out")
+FREE = ("engine", "judge", "limit", "retry_failed", "name", "out", "stop")
 """Settings that two sittings of one run may differ in: none of them changes an answer."""
+
+FREE_MODEL = ("batch_tokens", "workers", "threads")
+"""Settings of a model of the same kind: how much of the machine is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,35 +55,67 @@ def run(config: dict[str, Any], *, quiet: bool = False) -> Run:
         UsageError: a setting, the data or the run's folder is not as it must be.
         BackendError: the model died; what was answered stays, and the same command goes on.
     """
-    chosen = benches(config)
-    model = config["model"]
-    backend: Backend = build({k: v for k, v in model.items() if k not in MODEL_KEYS})
+    chosen, backend, folder = ingredients(config)
     judge: Judge | None = build(config["judge"]) if config["judge"] else None
     for bench in chosen:
         require(bench.task, judge)
+    early = plans(config["stop"], [bench.task.name for bench in chosen])
+    if early and judge is not None:
+        raise UsageError("stop.baseline: a judge's scores come after the answers; say judge=none")
     counts = {b.task.name: census(b.task, b.rows, config["limit"]) for b in chosen}
-    folder = Path(config["out"]) / (config["name"] or default_name(config))
-    with Lock(folder):
-        check_same(folder, config)
-        if not quiet:
-            print(f"run {folder}", file=sys.stderr)
-        with opened(judge):
-            return sit(folder, config, chosen, counts, backend, judge, quiet)
+    engine: Engine = build(config["engine"])
+    with engine.open(config) as crew:
+        if not crew.leads:
+            follow(folder, config, chosen, backend, crew)
+            return Run(folder=folder, summaries=[], submissions=[])
+        with Lock(folder):
+            check_same(folder, config)
+            if early and crew.facts["processes"] > 1:
+                raise UsageError("stop.baseline needs one process: say engine=local")
+            with opened(judge):
+                sitting = Sitting(
+                    folder=folder,
+                    config=config,
+                    backend=backend,
+                    judge=judge,
+                    crew=crew,
+                    early=early,
+                    quiet=quiet,
+                )
+                return sit(sitting, chosen, counts)
 
 
-def sit(
-    folder: Path,
-    config: dict[str, Any],
-    chosen: list[Bench],
-    counts: Mapping[str, Census],
-    backend: Backend,
-    judge: Judge | None,
-    quiet: bool,
-) -> Run:
-    """Do one sitting of a run, the folder being ours."""
-    write_atomically(folder / "config.yaml", config_text(config))
+def ingredients(config: Mapping[str, Any]) -> tuple[list[Bench], Backend, Path]:
+    """Return the tasks with their rows, the backend and the folder of a run."""
+    chosen = benches(config)
+    backend: Backend = build({k: v for k, v in config["model"].items() if k not in MODEL_KEYS})
+    return chosen, backend, Path(config["out"]) / (config["name"] or default_name(config))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """One stretch of a run, from its start or from where it was stopped."""
+
+    folder: Path
+    """The run's folder, which is ours."""
+    config: dict[str, Any]
+    """The composed config."""
+    backend: Backend
+    """The model."""
+    judge: Judge | None
+    """An open judge."""
+    crew: Crew
+    """The processes."""
+    early: Mapping[str, EarlyStop]
+    """By benchmark, when it may stop."""
+    quiet: bool
+    """Whether to show no progress."""
+
+
+def sit(sitting: Sitting, chosen: list[Bench], counts: Mapping[str, Census]) -> Run:
+    """Do one sitting of a run."""
+    folder, config, backend = sitting.folder, sitting.config, sitting.backend
     data = {bench.task.name: asdict(bench.rows.provenance()) for bench in chosen}
-    engine = build(config["engine"])
     summaries, submissions = [], []
     with backend:
         record = manifest(
@@ -88,80 +124,51 @@ def sit(
             facts=backend.facts,
             data=data,
         )
+        record["engine"] = dict(sitting.crew.facts)
+        write_atomically(folder / "config.yaml", config_text(config))
         save(folder, record)
+        if not sitting.quiet:
+            print(f"run {folder}", file=sys.stderr)
         for bench in chosen:
             count = counts[bench.task.name]
-            keys, timing = answer(folder, config, bench, count, backend, engine, quiet)
-            summary, submission = finish(folder, config, bench, count, keys, judge)
+            plan = sitting.early.get(bench.task.name)
+            answered = answer(
+                folder, config, bench, count.rows, backend, sitting.crew, sitting.quiet, plan
+            )
+            summary, submission = finish(sitting, bench, count, answered.keys, plan)
             summaries.append(summary)
             submissions += [submission] if submission else []
-            record["tasks"][bench.task.name] = timing
+            record["tasks"][bench.task.name] = dict(answered.timing)
+            record["backend"] = dict(backend.facts)  # with what it has counted by now
             save(folder, record)
     record["finished"] = now()
     save(folder, record)
     return Run(folder=folder, summaries=summaries, submissions=submissions)
 
 
-def answer(
-    folder: Path,
-    config: Mapping[str, Any],
-    bench: Bench,
-    count: Census,
-    backend: Backend,
-    engine: Any,
-    quiet: bool,
-) -> tuple[list[str], dict[str, Any]]:
-    """Ask what is not answered yet; return every row's key, in row order, and how long it took."""
-    task, keys = bench.task, []
-    stored = Responses.open(folder / task.name / RESPONSES)
-    started, asked = time.monotonic(), 0
-
-    def pending() -> Iterator[Ask]:
-        for ask in asks(task, bench.rows, config["limit"], backend.identity):
-            keys.append(ask.key)
-            if ask.key in stored.offsets and not (
-                ask.key in stored.failed and config["retry_failed"]
-            ):
-                bar.add(task.record(ask.sample, stored.get(ask.key)), failed=False)
-                continue
-            yield ask
-
-    def keep(ask: Ask, response: Response) -> None:
-        nonlocal asked
-        asked += 1
-        stored.append(response)
-        bar.add(task.record(ask.sample, response), failed=response.error is not None)
-
-    try:
-        with Progress(task.name, count.rows, quiet=quiet) as bar:
-            engine.evaluate(pending(), backend, keep)
-    finally:
-        stored.close()
-    return keys, {"asked": asked, "seconds": round(time.monotonic() - started, 3)}
-
-
 def finish(
-    folder: Path,
-    config: Mapping[str, Any],
+    sitting: Sitting,
     bench: Bench,
     count: Census,
-    keys: list[str],
-    judge: Judge | None,
+    keys: Mapping[str, str],
+    plan: EarlyStop | None,
 ) -> tuple[dict[str, Any], Path | None]:
     """Score a task's stored responses and write its results; return the summary."""
-    task, place = bench.task, folder / bench.task.name
-    stored = Responses.open(place / RESPONSES)
-    stored.close()
+    task, config, place = bench.task, sitting.config, sitting.folder / bench.task.name
+    stored = Responses.read(place / RESPONSES)
 
     def find(sample: Sample, number: int) -> Response | None:
-        return stored.get(keys[number])
+        return stored.get(keys[sample.id]) if sample.id in keys else None
 
-    limit = config["limit"]
-    judged, name = settle(task, bench.rows, limit, find, judge, place / "judge.jsonl")
+    limit, verdicts = config["limit"], place / "judge.jsonl"
+    judged, name = settle(task, bench.rows, limit, find, sitting.judge, verdicts)
     scored = score_rows(task, bench.rows, limit, judged)
-    summary = summarise(task, scored.records, partial=count.partial, judge=name)
+    records = [record for record in scored.records if record.id in keys]
+    partial = count.partial or len(records) < count.rows
+    summary = summarise(task, records, partial=partial, judge=name)
     summary |= {"model": config["model"]["name"], "data": bench.source}
-    write_results(place, scored.records, summary)
+    summary |= {"stopped": plan.told} if plan else {}
+    write_results(place, records, summary)
     if task.scored:
         return summary, None
     file = place / "submission.json"
@@ -177,7 +184,9 @@ def save(folder: Path, record: Mapping[str, Any]) -> None:
 
 def settled(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a config that answers depend on."""
-    return {key: value for key, value in config.items() if key not in FREE}
+    kept = {key: value for key, value in config.items() if key not in FREE}
+    model = {key: value for key, value in config["model"].items() if key not in FREE_MODEL}
+    return {**kept, "model": model}
 
 
 def default_name(config: Mapping[str, Any]) -> str:
@@ -214,17 +223,6 @@ def check_same(folder: Path, config: Mapping[str, Any]) -> None:
             f"{folder} holds a run of another configuration: {key} was {before.get(key)!r} and is "
             f"now {after.get(key)!r}{more}; choose another name=..."
         )
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one mapping of dotted keys."""
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {
-        key: leaf
-        for name, child in value.items()
-        for key, leaf in flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
 
 
 def how_to_resume(argv: list[str]) -> str:

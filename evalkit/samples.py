@@ -25,9 +25,16 @@ class Census:
 
 
 def samples(
-    task: Task, rows: Rows, limit: int | None, *, with_media: bool
+    task: Task, rows: Rows, limit: int | None, *, with_media: bool, fetch: bool = False
 ) -> Iterator[tuple[Row, Sample]]:
     """Yield rows with the samples they become, in row order.
+
+    Args:
+        task: the benchmark.
+        rows: its rows.
+        limit: only so many, or ``None``.
+        with_media: whether the rows' media are read.
+        fetch: whether media that the dataset keeps beside its rows are fetched.
 
     Raises:
         UsageError: the limit is not a positive number.
@@ -35,7 +42,13 @@ def samples(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit={limit}: write a number of rows from 1")
-    stream = rows.read(media=task.media_columns, with_media=with_media, required=task.columns)
+    stream = rows.read(
+        media=task.media_columns,
+        with_media=with_media,
+        required=task.columns,
+        files=task.files if task.beside else None,
+        fetch=fetch,
+    )
     for number, row in enumerate(islice(stream, limit)):
         try:
             sample = task.sample(row, number)

@@ -107,12 +107,17 @@ def summarise(
 
 def interval(task: Task, records: Sequence[Record]) -> list[float] | None:
     """Return the 95 percent confidence interval of the primary metric, in its own scale."""
-    from evalkit.stats import mean_interval
+    from evalkit.stats import cluster_bootstrap, mean_interval
 
-    judged = [(value, r.cluster or r.id) for r in records if (value := counted(r)) is not None]
+    judged = [(value, r) for r in records if (value := counted(r)) is not None]
     if len(judged) < 2:
         return None
-    found = mean_interval([v for v, _ in judged], clusters=[c for _, c in judged])
+    values = [value for value, _ in judged]
+    clusters = [record.cluster or record.id for _, record in judged]
+    if task.macro:
+        found = cluster_bootstrap(values, [record.subsets for _, record in judged], clusters)
+    else:
+        found = mean_interval(values, clusters=clusters)
     factor = len(judged) if task.scale == "points" else 100.0
     return [factor * found.low, factor * found.high]
 

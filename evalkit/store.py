@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 RESPONSES, SCORES, SUMMARY = "responses.jsonl", "scores.jsonl", "summary.json"
+LOCK = ".lock"
 
 
 class Lock:
@@ -41,9 +42,10 @@ class Lock:
         """
         import fcntl
 
+        self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.file: IO[str] = (folder / ".lock").open("a+", encoding="utf-8")
+            self.file: IO[str] = (folder / LOCK).open("a+", encoding="utf-8")
         except OSError as error:
             raise cannot_write(folder, error) from error
         try:
@@ -64,7 +66,10 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the folder free."""
+        """Give the folder free; one that holds nothing else is taken away again."""
+        if [entry.name for entry in self.folder.iterdir()] == [LOCK]:
+            (self.folder / LOCK).unlink()
+            self.folder.rmdir()
         self.file.close()
 
 
@@ -78,8 +83,23 @@ class Responses:
     """By key, where the last line that answers it starts."""
     failed: set[str] = field(default_factory=set)
     """Keys whose last line is an error."""
+    end: int = 0
+    """Where the last whole line ended when the file was read."""
     file: IO[bytes] | None = None
     """The open file, while a run writes."""
+
+    @classmethod
+    def read(cls, path: Path) -> Responses:
+        """Read what is there and leave it as it is; a torn last line does not count.
+
+        Raises:
+            RunError: a whole line is not a response.
+        """
+        responses = cls(path)
+        for offset, line in lines_of(path):
+            responses.note(parse(path, offset, line), offset)
+            responses.end = offset + len(line)
+        return responses
 
     @classmethod
     def open(cls, path: Path) -> Responses:
@@ -88,14 +108,11 @@ class Responses:
         Raises:
             RunError: a whole line is not a response, or the file cannot be written.
         """
-        responses, end = cls(path), 0
-        for offset, line in lines_of(path):
-            responses.note(parse(path, offset, line), offset)
-            end = offset + len(line)
+        responses = cls.read(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             responses.file = path.open("ab", buffering=0)
-            responses.file.truncate(end)
+            responses.file.truncate(responses.end)
         except OSError as error:
             raise cannot_write(path, error) from error
         return responses
@@ -148,10 +165,11 @@ def parse(path: Path, offset: int, line: bytes) -> dict[str, Any]:
 
 def response_line(response: Response) -> dict[str, Any]:
     """Return a response as its line holds it: fields that say nothing are left out."""
-    return {k: v for k, v in asdict(response).items() if v is not None and v not in ((), {})}
+    held = {name: getattr(response, name) for name in RESPONSE_FIELDS}
+    return {k: v for k, v in held.items() if v not in (None, (), {}) and v is not False}
 
 
-RESPONSE_FIELDS = frozenset(item.name for item in fields(Response))
+RESPONSE_FIELDS = tuple(item.name for item in fields(Response))
 
 
 def response_from(line: Mapping[str, Any]) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from evalkit.errors import DataError, UsageError, nearest
 from evalkit.metrics.summary import percent_means
@@ -17,6 +17,7 @@ from evalkit.types import (
     Consultation,
     Frames,
     Media,
+    Part,
     Pixels,
     Record,
     Request,
@@ -24,9 +25,14 @@ from evalkit.types import (
     Row,
     Sample,
     Score,
+    Subtitled,
+    Subtitles,
 )
 
-__all__ = ["Protocol", "Task", "media_from", "rrc_entry"]
+__all__ = ["MEDIA", "PROMPT", "Protocol", "Task", "media_from", "rrc_entry"]
+
+MEDIA, PROMPT = "<media>", "<prompt>"
+"""What stands for the sample's media and for the prompt among a protocol's parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ class Protocol:
     source: str
     """Where it is written down: harness and commit, or paper."""
     prompt: str
-    """The text that follows the media; ``{question}`` and the task's other fields are filled in."""
+    """The text that asks; ``{question}`` and the task's other fields are filled in."""
     min_pixels: int
     """The least area of a picture after resizing, in pixels."""
     max_pixels: int
@@ -51,10 +57,16 @@ class Protocol:
     """A lossy step before the model, such as ``jpeg:85``."""
     until: tuple[str, ...] = ()
     """Strings at which the harness cut a reply after generation, the string itself left out."""
+    parts: tuple[str, ...] = (MEDIA, PROMPT)
+    """The message's parts in order; those that are text are filled in as the prompt is."""
     frames: Frames | None = None
     """How videos are sampled; ``None`` for image benchmarks."""
+    subtitles: Subtitles | None = None
+    """How subtitles are put into the prompt; ``None`` for none."""
     system: str | None = None
     """A system turn; ``None`` leaves the chat template's own."""
+    prefill: str = ""
+    """Text that the assistant's turn starts with."""
     knobs: Mapping[str, Any] = field(default_factory=dict)
     """Settings that only this task has, documented in its module."""
 
@@ -89,8 +101,12 @@ class Task(ABC):
     """Scorer variants by name."""
     media_columns: ClassVar[tuple[str, ...]] = ("image",)
     """The columns that hold media; a row may come without them to be shown or scored."""
+    beside: ClassVar[bool] = False
+    """Whether the dataset keeps its media in files beside its rows, which ``files`` names."""
     scale: ClassVar[str] = "percent"
     """``percent`` or ``points``."""
+    macro: ClassVar[bool] = False
+    """Whether the primary metric is the mean of the subsets' means, and not of all questions."""
     unscored_splits: ClassVar[tuple[str, ...]] = ()
     """Splits whose answers are private: their replies become a submission file."""
 
@@ -126,11 +142,46 @@ class Task(ABC):
         """Return what the prompt template may name; ``question`` unless a task has more."""
         return {"question": sample.question}
 
-    def request(self, sample: Sample) -> Request:
-        """Ask a sample's question: its media, then the protocol's text."""
-        return self.ask(sample, (*sample.media, self.protocol.prompt.format(**self.fields(sample))))
+    def files(self, row: Row) -> Mapping[str, Sequence[str]]:
+        """Return where a row's media lie that the dataset keeps in files of their own.
 
-    def ask(self, sample: Sample, parts: Sequence[str | Media]) -> Request:
+        Returns:
+            By column, names to look for below the dataset's folder; the first that is there
+            counts. Columns that are not ``media_columns`` get a text file's text, or ``None``
+            where the folder of its first name is there and the file is not.
+        """
+        return {}
+
+    def request(self, sample: Sample) -> Request:
+        """Ask a sample's question: the protocol's parts in order."""
+        parts: list[Part] = []
+        for part in self.protocol.parts:
+            if part == MEDIA:
+                parts += sample.media
+            else:
+                parts.append(self.text(sample, self.protocol.prompt if part == PROMPT else part))
+        return self.ask(sample, parts)
+
+    def text(self, sample: Sample, template: str) -> str | Subtitled:
+        """Return one of the protocol's texts, filled in.
+
+        What ``{subtitles}`` stands for is left open: it is told from the frames of the sample's
+        first medium, and from its fact ``subtitles``, the SubRip file's text or ``None``.
+        """
+        fields, how = self.fields(sample), self.protocol.subtitles
+        before, hole, after = template.partition("{subtitles}")
+        if how is None or not hole:
+            return template.format(**fields)
+        return Subtitled(
+            before=before.format(**fields),
+            after=after.format(**fields),
+            how=how,
+            video=sample.media[0],
+            srt=sample.facts.get("subtitles"),
+            known="subtitles" in sample.facts,
+        )
+
+    def ask(self, sample: Sample, parts: Sequence[Part]) -> Request:
         """Return the request that holds ``parts`` under this task's protocol."""
         return Request(
             id=sample.id,
@@ -139,6 +190,7 @@ class Task(ABC):
             max_new_tokens=self.protocol.max_new_tokens,
             frames=self.protocol.frames,
             system=self.protocol.system,
+            prefill=self.protocol.prefill,
             cluster=sample.cluster,
         )
 
@@ -194,30 +246,34 @@ def rrc_entry(sample: Sample, answer: str) -> dict[str, Any]:
     return {"questionId": int(sample.id), "answer": answer}
 
 
-def media_from(row: Row, column: str, name: str = "") -> Media:
-    """Return a row's picture, or a placeholder where the row came without it.
+def media_from(
+    row: Row, column: str, name: str = "", kind: Literal["image", "video"] = "image"
+) -> Media:
+    """Return a row's picture or video, or a placeholder where the row came without it.
 
     Args:
         row: the row.
         column: the column that holds ``{"bytes", "path"}``, bytes, a path, or nothing.
         name: what messages call it; the column's own path where there is one.
+        kind: what the column holds.
 
     Raises:
         DataError: the column holds something else.
     """
     value = row.get(column)
     if value is None:
-        return Media(kind="image", name=name or column)
+        return Media(kind=kind, name=name or column)
     if isinstance(value, bytes):
-        return Media(kind="image", data=value, name=name or column)
+        return Media(kind=kind, data=value, name=name or column)
     if isinstance(value, str):
-        return Media(kind="image", path=value, name=name or value)
+        return Media(kind=kind, path=value, name=name or value)
     if isinstance(value, Mapping) and {"bytes", "path"} & set(value):
         data, path = value.get("bytes"), value.get("path")
         return Media(
-            kind="image",
+            kind=kind,
             data=data,
             path=None if data is not None else path,
             name=name or path or column,
         )
-    raise DataError(f"column {column} holds {type(value).__name__}, not a picture")
+    wanted = "picture" if kind == "image" else kind
+    raise DataError(f"column {column} holds {type(value).__name__}, not a {wanted}")

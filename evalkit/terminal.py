@@ -17,7 +17,7 @@ __all__ = ["show", "terminal"]
 
 def show(table: Table, console: Console) -> None:
     """Print a table, coloured where the console has colours."""
-    console.print(_renderable(fitting(table, console.width)))
+    console.print(renderable(fitting(table, console.width)))
 
 
 def terminal(table: Table, width: int) -> str:
@@ -38,7 +38,7 @@ STYLES = {
 }
 
 
-def _renderable(grid: Grid) -> RenderableType:
+def renderable(grid: Grid) -> RenderableType:
     from rich import box
     from rich.console import Group
     from rich.table import Table as RichTable

@@ -25,6 +25,8 @@ __all__ = [
     "Sample",
     "Score",
     "Status",
+    "Subtitled",
+    "Subtitles",
 ]
 
 Row = Mapping[str, Any]
@@ -63,10 +65,6 @@ class Media:
         return self.data is None and self.path is None
 
 
-Part = str | Media
-"""A piece of a message: text, or a medium at its place."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
     """How a protocol sizes a picture."""
@@ -103,6 +101,59 @@ class Frames:
     """Frames kept, evenly spaced, of those that were sized; ``None`` for all."""
     as_images: bool = False
     """Whether frames are sent as separate pictures and not as one video."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtitles:
+    """How a protocol puts a video's subtitles into its prompt."""
+
+    rule: str
+    """The name of a subtitle rule in ``evalkit.data.subtitles``."""
+    listing: str
+    """What stands at ``{subtitles}`` in the prompt: ``{text}`` there is what the rule chose."""
+    absent: str | None
+    """The text where the video has no subtitles; ``None`` leaves the listing out."""
+    empty: str | None
+    """The text where the rule chose nothing; ``None`` leaves the listing out."""
+    frames: Frames | None = None
+    """The frames that the rule goes by; ``None`` for those that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtitled:
+    """A text whose subtitles are still to be chosen, which the frames of the video decide.
+
+    ``evalkit.data.filling`` makes it a text before a request is asked.
+    """
+
+    before: str
+    """What stands before the listing."""
+    after: str
+    """What stands behind it."""
+    how: Subtitles
+    """The protocol's way."""
+    video: Media
+    """The video that the subtitles belong to."""
+    srt: str | None
+    """The SubRip file's text; ``None`` where the video has none."""
+    known: bool = True
+    """Whether it is known that ``srt`` is all there is."""
+
+    @property
+    def kind(self) -> Literal["subtitles"]:
+        """What it is, as media have it."""
+        return "subtitles"
+
+    def text(self, chosen: str | None) -> str:
+        """Return the whole text, given what the rule chose: ``None`` where there is no file."""
+        how = self.how
+        inner = how.absent if chosen is None else chosen or how.empty
+        listing = "" if inner is None else how.listing.replace("{text}", inner)
+        return f"{self.before}{listing}{self.after}"
+
+
+Part = str | Media | Subtitled
+"""A piece of a message: text, or a medium at its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ HEAVY = {
     "pyarrow", "ray", "rich", "scipy", "torch", "torchvision", "transformers", "yaml",
 }  # fmt: skip
 LEAVES = ("evalkit.errors", "evalkit.types", "evalkit._version")
-RESULTS = ("store", "stats", "table", "cells", "compare", "explain", "gate", "report", "published")
+RESULTS = (
+    "store", "stats", "table", "cells", "compare", "explain", "gate", "published", "items",
+    "settings", "results", "baseline", "contributions", "explain_text", "grids", "gates",
+)  # fmt: skip
 
 
 def modules() -> Iterator[tuple[str, Path]]:

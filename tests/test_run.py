@@ -199,6 +199,30 @@ def test_a_private_split_gives_a_submission_and_no_score(
     assert "submission.json" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("right", "outcome"), [(0.3, "fail"), (1.0, "pass")])
+def test_a_run_stops_as_soon_as_a_gate_is_sure_of_it(
+    place: Path, right: float, outcome: str
+) -> None:
+    count = 1500
+    with (place / "rows.jsonl").open("w") as rows:
+        for number in range(count):
+            row = {**ROWS[0], "questionId": str(number), "answers": ["yes"]}
+            rows.write(json.dumps({**row, "ucsf_document_id": f"d{number}"}) + "\n")
+    answers(place / "answers.jsonl", {str(n): "yes" for n in range(count)})
+    assert evaluate("name=before") == 0
+    assert main(["baseline", "write", "runs/before", "--out", "base.json"]) == 0
+    said = {str(n): "yes" if n < right * count else "no" for n in range(count)}
+    answers(place / "answers.jsonl", said)
+    assert evaluate("name=after", "stop.baseline=base.json") == 0
+    found = summary("runs/after/docvqa")
+    assert found["stopped"]["outcome"] == outcome
+    assert found["partial"]
+    asked = [line["id"] for line in lines(place / "runs/after/docvqa/responses.jsonl")]
+    assert found["n"] == len(asked) == len(set(asked)) < count
+    code = main(["gate", "runs/after", "--baseline", "base.json"])
+    assert code == (1 if outcome == "fail" else 0)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from evalkit.types import Request, Response
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "Waits"]
 
 
 class Backend(Protocol):
@@ -46,3 +46,15 @@ class Backend(Protocol):
         Raises:
             BackendError: the model or its server is dead.
         """
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """What a backend also is that reads requests ahead of its model, and so knows when it is idle.
+
+    Of any other the engine takes the time that it waits for requests itself.
+    """
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the model has waited for inputs since the backend was made."""

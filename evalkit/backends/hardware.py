@@ -16,7 +16,7 @@ ATTENTIONS = ("sdpa", "flash_attention_2", "eager")
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device to run on; ``auto`` is the first accelerator, or the processor.
+    """Return the device to run on; ``auto`` is this process's accelerator, or the processor.
 
     Raises:
         UsageError: there is no such device here.
@@ -25,7 +25,9 @@ def choose_device(name: str) -> torch.device:
 
     if name == "auto":
         found = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
-        return found or torch.device("cpu")
+        if not found:
+            return torch.device("cpu")
+        return torch.device(found.type, torch.accelerator.current_device_index())
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -1,4 +1,4 @@
-"""Brings a Qwen2-VL checkpoint into memory with transformers, and tells what it runs with."""
+"""Brings a checkpoint into memory with transformers, and tells what it runs with."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ class Loaded:
     """The most tokens of prompt and reply together."""
 
     @property
+    def family(self) -> str:
+        """The model's type, as its configuration has it."""
+        return str(self.model.config.model_type)
+
+    @property
+    def full(self) -> bool:
+        """Whether every layer attends to all that came before."""
+        kinds = getattr(self.model.config.get_text_config(decoder=True), "layer_types", None) or ()
+        return all(kind == "full_attention" for kind in kinds)
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+        return self.processor.tokenizer
+
+    @property
     def device(self) -> torch.device:
         """Where its inputs go."""
         device: torch.device = self.model.device
@@ -61,7 +77,8 @@ class Loaded:
     @property
     def facts(self) -> dict[str, Any]:
         """What it really runs with, as the manifest records it."""
-        pictures, towers = self.processor.image_processor, self.model.model
+        pictures, config = self.processor.image_processor, self.model.config
+        sides = {name: side for name, side in dict(pictures.size).items() if side}
         spread = getattr(self.model, "hf_device_map", {})
         return {
             "backend": "transformers",
@@ -71,17 +88,14 @@ class Loaded:
             "device": str(self.device),
             "device_map": {name: str(device) for name, device in spread.items()},
             "attention": {
-                "text": towers.language_model.config._attn_implementation,
-                "vision": towers.visual.config._attn_implementation,
+                "text": config.get_text_config()._attn_implementation,
+                "vision": getattr(config.vision_config, "_attn_implementation", None),
             },
             "processor": type(self.processor).__name__,
             "image_processor": type(pictures).__name__,
             "image_processor_fast": not type(pictures).__name__.endswith("Pil"),
-            "image_processor_pixels": [
-                pictures.size["shortest_edge"],
-                pictures.size["longest_edge"],
-            ],
-            "tokenizer": type(self.processor.tokenizer).__name__,
+            "image_processor_pixels": [sides[name] for name in sorted(sides, reverse=True)],
+            "tokenizer": type(self.tokenizer).__name__,
             "generation": self.decoding,
             "max_context": self.context,
             "versions": _versions(),
@@ -125,7 +139,7 @@ def load(
         checkpoint=checkpoint,
         model=model,
         processor=processor,
-        context=max_context or model.config.text_config.max_position_embeddings,
+        context=max_context or model.config.get_text_config().max_position_embeddings,
     )
 
 
@@ -133,10 +147,10 @@ def _read(
     checkpoint: Checkpoint, dtype: torch.dtype, attention: str, device_map: str | dict[str, Any]
 ) -> tuple[Any, Any, list[str]]:
     """Return a checkpoint's processor, its model, and the weights that it lacks."""
-    from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
+    from transformers import AutoModelForImageTextToText, AutoProcessor
 
     processor = AutoProcessor.from_pretrained(checkpoint.folder)
-    model, loading = Qwen2VLForConditionalGeneration.from_pretrained(
+    model, loading = AutoModelForImageTextToText.from_pretrained(
         checkpoint.folder,
         dtype=dtype,
         attn_implementation=attention,
@@ -150,7 +164,7 @@ def _make_greedy(model: Any, pad: int) -> None:
     """Replace the checkpoint's sampling settings, of which only the end tokens stay."""
     from transformers import GenerationConfig
 
-    ends = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
+    ends = model.generation_config.eos_token_id or model.config.get_text_config().eos_token_id
     model.generation_config = GenerationConfig(
         do_sample=False,
         num_beams=1,

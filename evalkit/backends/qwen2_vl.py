@@ -8,11 +8,14 @@ is decoded, resized and cut into patches once.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from evalkit.backends.prompts import render
+from evalkit.backends.questions import Inputs
 from evalkit.data.digest import digest_array, digest_bytes, digest_image, digest_json
 from evalkit.data.images import decoded_size, load_image
 from evalkit.errors import DataError, UsageError
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from evalkit.data.video import Clip
 
-__all__ = ["Inputs", "Preparer", "Shown", "messages"]
+__all__ = ["Preparer", "Shown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,42 +46,16 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What one request becomes."""
-
-    tensors: Mapping[str, torch.Tensor]
-    """The model's arguments."""
-    tokens: int
-    """Tokens of the prompt, pads of media included."""
-    grid: tuple[tuple[int, int, int], ...]
-    """Time, height and width of each medium in patches."""
-    digests: Mapping[str, str]
-    """Fingerprints of the rendered prompt, the pixels and the token ids."""
-    details: Mapping[str, Any]
-    """What was shown of each medium: ``images`` and ``videos``, in order."""
-
-
-def messages(request: Request, shown: Sequence[Shown]) -> list[dict[str, Any]]:
-    """Return a request as chat messages, with placeholders for its media where they stand."""
-    media = iter(shown)
-    content: list[dict[str, Any]] = []
-    for part in request.parts:
-        if isinstance(part, Media):
-            medium = next(media)
-            content.extend({"type": medium.kind} for _ in medium.grids)
-        else:
-            content.append({"type": "text", "text": part})
-    system = [{"role": "system", "content": request.system}] if request.system is not None else []
-    return [*system, {"role": "user", "content": content}]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Preparer:
     """Makes a group's inputs, each of its media once."""
 
     processor: Any
     """The checkpoint's own processor."""
+    dtype: torch.dtype | None = None
+    """The number format of the model, to which pixel values are brought as the model would bring
+    them; ``None`` leaves them in the processor's, which holds twice as many bytes as 16 bits."""
     _shown: dict[tuple[Media, Pixels, Frames | None], Shown] = field(default_factory=dict)
+    _media: dict[tuple[int, ...], Mapping[str, torch.Tensor]] = field(default_factory=dict)
 
     def prepare(self, request: Request) -> Inputs:
         """Return what the model is fed for a request.
@@ -88,19 +65,19 @@ class Preparer:
             UsageError: the protocol's settings do not fit together.
         """
         shown = [self._show(media, request) for media in request.media]
-        prompt = self._render(request, shown)
-        tensors = dict(self.processor.tokenizer(self._padded(prompt, shown), return_tensors="pt"))
-        tensors.update(self._media_tensors(tensors["input_ids"], shown))
+        prompt = render(self.processor, request, [[each.kind] * len(each.grids) for each in shown])
+        text = self._tokens(prompt, shown)
         kinds = [media.kind for media in request.media]
         facts = [dict(medium.details) for medium in shown]
         return Inputs(
-            tensors=tensors,
-            tokens=tensors["input_ids"].shape[1],
+            text=text,
+            media=self._media_tensors(shown),
+            tokens=text["input_ids"].shape[1],
             grid=tuple(grid for medium in shown for grid in medium.grids),
             digests={
                 "prompt": digest_bytes(prompt.encode()),
                 "pixels": digest_json([one for medium in shown for one in medium.digests]),
-                "tokens": digest_json(tensors["input_ids"][0].tolist()),
+                "tokens": digest_json(text["input_ids"][0].tolist()),
             },
             details={
                 f"{kind}s": [
@@ -110,60 +87,54 @@ class Preparer:
             },
         )
 
-    def _render(self, request: Request, shown: Sequence[Shown]) -> str:
-        """Return the chat string, with one pad a medium and the assistant's turn begun."""
-        chat: str = self.processor.apply_chat_template(
-            messages(request, shown), tokenize=False, add_generation_prompt=True
-        )
-        prompt = chat + request.prefill
-        try:
-            prompt.encode()
-        except UnicodeEncodeError:
-            raise DataError("the prompt holds half a surrogate pair, which is no text") from None
-        return prompt
+    def _tokens(self, prompt: str, shown: Sequence[Shown]) -> dict[str, torch.Tensor]:
+        """Return the prompt's token ids with as many pads a medium as the model has tokens for it.
 
-    def _padded(self, prompt: str, shown: Sequence[Shown]) -> str:
-        """Return the prompt with as many pads a medium as the model has tokens for it."""
-        pads = {"image": self.processor.image_token, "video": self.processor.video_token}
+        Pads are added as ids and not as text, which would have to be read token by token.
+        """
+        import torch
+
+        processor = self.processor
+        pads = {"image": processor.image_token, "video": processor.video_token}
         wanted = [(pads[medium.kind], grid) for medium in shown for grid in medium.grids]
-        pieces = re.split("|".join(f"({re.escape(pad)})" for pad in pads.values()), prompt)
-        found = [piece for piece in pieces if piece in pads.values()]
+        found = re.findall("|".join(re.escape(pad) for pad in pads.values()), prompt)
         if found != [pad for pad, _ in wanted]:
             raise DataError(
                 f"the question's text holds a medium's placeholder, {' or '.join(pads.values())},"
                 " which the model would take for a medium"
             )
-        area = self.processor.image_processor.merge_size**2
-        grids = iter(wanted)
-        text = ""
-        for piece in filter(None, pieces):
-            if piece in pads.values():
-                pad, (time, height, width) = next(grids)
-                text += pad * (time * height * width // area)
-            else:
-                text += piece
+        area = processor.image_processor.merge_size**2
+        counts = iter([math.prod(grid) // area for _, grid in wanted])
+        standing = {processor.image_token_id: 1, processor.video_token_id: 2}
+        ids: list[int] = []
+        for token in processor.tokenizer(prompt)["input_ids"]:
+            ids += [token] * (next(counts) if token in standing else 1)
+        given = torch.tensor([ids])
+        text = {"input_ids": given, "attention_mask": torch.ones_like(given)}
+        if "mm_token_type_ids" in processor.model_input_names:
+            text["mm_token_type_ids"] = torch.tensor([[standing.get(token, 0) for token in ids]])
         return text
 
-    def _media_tensors(
-        self, ids: torch.Tensor, shown: Sequence[Shown]
-    ) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield the media's tensors, and which token stands for which kind of medium."""
+    def _media_tensors(self, shown: Sequence[Shown]) -> Mapping[str, torch.Tensor]:
+        """Return the media's tensors, the same object whenever the same media are shown."""
         import torch
 
-        if "mm_token_type_ids" in self.processor.model_input_names:
-            kinds = torch.zeros_like(ids)
-            kinds[ids == self.processor.image_token_id] = 1
-            kinds[ids == self.processor.video_token_id] = 2
-            yield "mm_token_type_ids", kinds
+        key = tuple(id(medium) for medium in shown)
+        if key in self._media:
+            return self._media[key]
+        tensors = {}
         for kind, values in (("image", "pixel_values"), ("video", "pixel_values_videos")):
             media = [medium for medium in shown if medium.kind == kind]
             if media:
-                yield values, torch.cat([medium.patches for medium in media])
+                patches = [medium.patches for medium in media]
+                tensors[values] = patches[0] if len(media) == 1 else torch.cat(patches)
                 grids = [grid for medium in media for grid in medium.grids]
-                yield f"{kind}_grid_thw", torch.tensor(grids)
+                tensors[f"{kind}_grid_thw"] = torch.tensor(grids)
+        return self._media.setdefault(key, tensors)
 
     def _show(self, media: Media, request: Request) -> Shown:
-        key = media, request.pixels, request.frames
+        # By content: what messages call a picture does not change how it looks.
+        key = replace(media, name=""), request.pixels, request.frames
         if key not in self._shown:
             if media.kind == "image":
                 self._shown[key] = self._picture(media, request.pixels)
@@ -203,7 +174,8 @@ class Preparer:
                 do_sample_frames=False,
                 return_tensors="pt",
             )
-            patches, grids = made["pixel_values_videos"], _rows(made["video_grid_thw"])
+            patches = made["pixel_values_videos"].to(self.dtype)
+            grids = _rows(made["video_grid_thw"])
             digests = (digest_array(clip.frames),)
         return Shown(
             kind="image" if request.frames.as_images else "video",
@@ -215,7 +187,7 @@ class Preparer:
 
     def _patches(self, images: list[Any]) -> tuple[torch.Tensor, tuple[tuple[int, int, int], ...]]:
         made = self.processor.image_processor(images=images, return_tensors="pt")
-        return made["pixel_values"], _rows(made["image_grid_thw"])
+        return made["pixel_values"].to(self.dtype), _rows(made["image_grid_thw"])
 
     def _size(self, grid: tuple[int, int, int]) -> list[int]:
         """Return the width and height in pixels that a grid covers."""

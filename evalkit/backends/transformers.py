@@ -1,39 +1,65 @@
-"""Runs a Qwen2-VL checkpoint with transformers: its own processor, chat template and weights.
+"""Runs a checkpoint with transformers: its own processor, chat template and weights.
 
 Decoding is greedy with a repetition penalty of 1.0, whatever ``generation_config.json`` says: the
-release of 2024 sampled with ``top_k`` 1, which is the same thing. Requests of a group share their
-decoded pictures; one request at a time goes through the model, so that no answer depends on others.
+release of 2024 sampled with ``top_k`` 1, which is the same thing.
+
+What questions on the same media share is a setting, ``sharing``. It changes no question and no
+weight, only in which shapes the same numbers are summed up, as the device, the attention kernel and
+the other questions of a batch do too; so like these it stands in the manifest and not in the keys
+of responses. ``exact`` gives the logits of a plain call to the bit, ``shared`` up to rounding.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
+from evalkit.ahead import Ahead
+from evalkit.backends.encoding import takes_encoded
+from evalkit.backends.generic import GenericPreparer
 from evalkit.backends.hardware import choose_attention, choose_device, choose_dtype, device_name
 from evalkit.backends.loading import Loaded, load, quiet
-from evalkit.backends.qwen2_vl import Inputs, Preparer
+from evalkit.backends.questions import Maker, Question, held, prepare
+from evalkit.backends.qwen2_vl import Preparer
+from evalkit.backends.single import one_by_one
+from evalkit.backends.together import Together, budget_for
 from evalkit.backends.weights import find_checkpoint
 from evalkit.data import quiet as hub
-from evalkit.data.digest import digest_json
-from evalkit.errors import BackendError, DataError, UsageError, one_line
+from evalkit.errors import BackendError, UsageError, nearest
 from evalkit.types import Request, Response
 
 __all__ = ["TransformersBackend"]
 
+QWEN2_VL = "qwen2_vl"
+"""The model type whose prompts are taken apart here; others go through their processor whole."""
+
+SHARING = ("shared", "exact", "off")
+
+PREPARED = {"cpu": 96 << 20}
+"""Bytes of prepared inputs that may wait for the model, by type of device."""
+
+PREPARED_ELSEWHERE = 4 << 30
+"""The same for accelerators, whose next batch must be ready when they are."""
+
+MOST_WORKERS = 16
+"""The most threads that prepare inputs for an accelerator."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformersBackend:
-    """A Qwen2-VL checkpoint on this machine."""
+    """A checkpoint on this machine."""
 
     path: str
     """A folder, a Hub repository's name such as ``Qwen/Qwen2-VL-2B-Instruct``, or ``builtin``."""
     revision: str | None = None
     """The repository's branch, tag or commit; not asked where ``path`` is a folder."""
+    family: str | None = QWEN2_VL
+    """The model type that the checkpoint must have; ``None`` takes any."""
     dtype: str = "auto"
     """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
     device: str = "auto"
@@ -42,6 +68,18 @@ class TransformersBackend:
     """How accelerate spreads the model over devices, such as ``auto``; ``None`` for one device."""
     attention: str = "auto"
     """``auto``, ``sdpa``, ``flash_attention_2`` or ``eager``."""
+    sharing: str = "shared"
+    """What questions on the same media share. ``shared``: the vision encoder's outputs and the
+    common beginning of their prompts, and a batch. ``exact``: the encoder's outputs. ``off``:
+    decoding of pictures and nothing in the model."""
+    compile: bool = False
+    """Whether decoding is compiled, with a cache of fixed size; for ``sharing: shared``."""
+    batch_tokens: int | None = None
+    """The most tokens of a batch, padding and replies included; ``None`` goes by the memory."""
+    workers: int | None = None
+    """Threads that decode and preprocess media ahead of the model; ``None`` goes by the machine."""
+    threads: int | None = None
+    """Threads that a model on a processor computes with; ``None`` is one a core."""
     max_context: int | None = None
     """The most tokens of prompt and reply together; ``None`` for the checkpoint's own limit."""
     max_reply: int | None = None
@@ -50,6 +88,8 @@ class TransformersBackend:
     """Whether eager attention may run in 16 bits."""
     _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False, compare=False)
     _held: list[Loaded] = field(default_factory=list, init=False, repr=False, compare=False)
+    _batches: list[Together] = field(default_factory=list, init=False, repr=False, compare=False)
+    _ahead: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __enter__(self) -> TransformersBackend:
         """Load the checkpoint.
@@ -59,9 +99,15 @@ class TransformersBackend:
             BackendError: the Hub fails, or the model does not load.
         """
         with ExitStack() as stack:
+            self._check_settings()
             stack.enter_context(quiet())
+            if self.threads is not None:
+                stack.callback(_use_threads(self.threads))
             self._held.append(self._load())
             stack.callback(self._held.clear)
+            self._check_sharing()
+            self._batches.append(self._together())
+            stack.callback(self._batches.clear)
             self._open.push(stack.pop_all())
         return self
 
@@ -89,22 +135,55 @@ class TransformersBackend:
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the model really runs with."""
-        return {**self._loaded.facts, "device_name": device_name(self._loaded.device)}
+        loaded = self._loaded
+        return {
+            **loaded.facts,
+            "device_name": device_name(loaded.device),
+            "sharing": self.sharing,
+            "batch_tokens": self._batches[0].budget if self.sharing == "shared" else None,
+            "compile": self.compile,
+        }
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the model has waited for inputs."""
+        return sum(self._ahead)
 
     def generate(self, groups: Iterable[Sequence[Request]]) -> Iterator[Response]:
-        """Yield one response for every request, in the order of the groups.
+        """Yield one response for every request, in the order of the groups but for failures.
 
         Args:
-            groups: requests that share their media; a group's pictures are kept until its end.
+            groups: requests that share their media, read ahead in a thread of its own.
 
         Raises:
             BackendError: the model is dead.
         """
+        loaded, kind = self._loaded, self._loaded.device.type
+        cores = os.cpu_count() or 1
+        with Ahead(
+            groups,
+            self._prepare,
+            size=held,
+            budget=PREPARED.get(kind, PREPARED_ELSEWHERE),
+            workers=self.workers or (1 if kind == "cpu" else min(MOST_WORKERS, cores)),
+            initialise=partial(_use_threads, 1),  # its fellows share the work out already
+        ) as ready:
+            try:
+                if self.sharing == "shared":
+                    yield from self._batches[0].answers(ready)
+                else:
+                    yield from one_by_one(loaded, ready, share=self.sharing == "exact")
+            finally:
+                self._ahead.append(ready.waited)
+
+    def _prepare(self, group: Sequence[Request]) -> list[Question]:
         loaded = self._loaded
-        for group in groups:
-            preparer = Preparer(processor=loaded.processor)
-            for request in group:
-                yield _answer(loaded, preparer, self._limited(request))
+        maker: Maker
+        if loaded.family == QWEN2_VL:
+            maker = Preparer(processor=loaded.processor, dtype=loaded.model.dtype)
+        else:
+            maker = GenericPreparer(processor=loaded.processor)
+        return prepare(maker, [self._limited(request) for request in group], loaded.context)
 
     @property
     def _loaded(self) -> Loaded:
@@ -112,93 +191,67 @@ class TransformersBackend:
             raise BackendError("the model is not loaded: use the backend in a `with` statement")
         return self._held[0]
 
+    def _together(self) -> Together:
+        """Return what makes batches; what it learns of memory holds for all tasks."""
+        import torch
+
+        loaded = self._loaded
+        step = torch.compile(loaded.model, dynamic=True) if self.compile else None
+        budget = self.batch_tokens or budget_for(loaded)
+        return Together(loaded=loaded, budget=budget, step=step)
+
     def _limited(self, request: Request) -> Request:
         if self.max_reply is None or request.max_new_tokens <= self.max_reply:
             return request
         return replace(request, max_new_tokens=self.max_reply)
 
+    def _check_settings(self) -> None:
+        """Refuse settings that cannot work with any model."""
+        for name in ("max_context", "max_reply", "batch_tokens", "workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"model.{name} must be positive, not {value}")
+        if self.sharing not in SHARING:
+            raise UsageError(nearest("model.sharing", self.sharing, list(SHARING)))
+        if self.compile and self.sharing != "shared":
+            raise UsageError(
+                f"model.compile=true changes the rounding that model.sharing={self.sharing} keeps:"
+                " use model.sharing=shared with it"
+            )
+
     def _load(self) -> Loaded:
         device = choose_device(self.device)
         dtype = choose_dtype(self.dtype, device)
         attention = choose_attention(self.attention, device, dtype, self.allow_eager_bf16)
-        for name in ("max_context", "max_reply"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"model.{name} must be positive, not {value}")
         with hub.quiet():
             return load(
-                find_checkpoint(self.path, self.revision, "qwen2_vl"),
+                find_checkpoint(self.path, self.revision, self.family),
                 dtype=dtype,
                 attention=attention,
                 device_map=self.device_map or {"": str(device)},
                 max_context=self.max_context,
             )
 
-
-def _answer(loaded: Loaded, preparer: Preparer, request: Request) -> Response:
-    """Return the response to one request, which holds the reason where it failed."""
-    start = time.perf_counter()
-    try:
-        inputs = preparer.prepare(request)
-        if inputs.tokens + request.max_new_tokens > loaded.context:
-            raise DataError(
-                f"context exceeded: {inputs.tokens} tokens of prompt and up to"
-                f" {request.max_new_tokens} of reply are more than {loaded.context}; raise"
-                " model.max_context, or lower the protocol's pixels"
+    def _check_sharing(self) -> None:
+        """Refuse to share what this model cannot share."""
+        loaded = self._loaded
+        able = takes_encoded(loaded.model)
+        if self.sharing == "exact" and not able:
+            raise UsageError(
+                f"{type(loaded.model).__name__} does not take its vision encoder's outputs: use"
+                " model.sharing=off"
             )
-        tokens = _decode(loaded, inputs, request.max_new_tokens)
-    except DataError as error:
-        seconds = time.perf_counter() - start
-        return Response(id=request.id, error=one_line(error), seconds=seconds)
-    decoding = {**loaded.decoding, "max_new_tokens": request.max_new_tokens}
-    return Response(
-        id=request.id,
-        text=loaded.processor.tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        ),
-        finish_reason="stop" if tokens[-1] in decoding["eos_token_id"] else "length",
-        prompt_tokens=inputs.tokens,
-        completion_tokens=len(tokens),
-        grid=inputs.grid,
-        seconds=time.perf_counter() - start,
-        digests={**inputs.digests, "generation": digest_json(decoding)},
-        details=inputs.details,
-    )
+        if self.sharing == "shared" and not (able and loaded.family == QWEN2_VL and loaded.full):
+            raise UsageError(
+                f"model.sharing=shared is for Qwen2-VL with full attention: with"
+                f" {type(loaded.model).__name__} use model.sharing={'exact' if able else 'off'}"
+            )
 
 
-def _decode(loaded: Loaded, inputs: Inputs, max_new_tokens: int) -> list[int]:
-    """Return the tokens of the greedy reply, the end token included.
-
-    Raises:
-        DataError: this request fails, and the model lives on.
-        BackendError: the model is dead.
-    """
+def _use_threads(count: int) -> Callable[[], None]:
+    """Have torch compute with so many threads; return what undoes it."""
     import torch
 
-    try:
-        tensors = {name: tensor.to(loaded.device) for name, tensor in inputs.tensors.items()}
-        out = loaded.model.generate(**tensors, max_new_tokens=max_new_tokens)
-        tokens: list[int] = out[0, inputs.tokens :].tolist()
-    except Exception as error:
-        _check_alive(loaded, error)
-        fault = one_line(error, 160)
-        full = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if full or "DefaultCPUAllocator" in fault:
-            raise DataError(
-                f"out of memory with {inputs.tokens} tokens of prompt ({fault}): lower the"
-                " protocol's pixels, or set model.device_map=auto where there are several devices"
-            ) from error
-        raise DataError(f"the model failed on this request: {fault}") from error
-    return tokens
-
-
-def _check_alive(loaded: Loaded, error: Exception) -> None:
-    """Raise ``BackendError`` when after a failure not even a weight can be read back.
-
-    A device that failed an assertion fails every later call, so that the rest of the run would be
-    recorded as answers that failed.
-    """
-    try:
-        next(iter(loaded.model.parameters())).flatten()[0].item()
-    except RuntimeError:
-        raise BackendError(f"the model is dead: {one_line(error)}") from error
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    return partial(torch.set_num_threads, before)

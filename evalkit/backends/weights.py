@@ -61,14 +61,14 @@ class Checkpoint:
     """What ``config.json`` holds."""
 
 
-def find_checkpoint(path: str, revision: str | None, model_type: str) -> Checkpoint:
+def find_checkpoint(path: str, revision: str | None, model_type: str | None) -> Checkpoint:
     """Return a checkpoint of the given kind, fetched from the Hub if it must be.
 
     Args:
         path: a folder, a repository's name such as ``Qwen/Qwen2-VL-2B-Instruct``, or ``builtin``
             for the small checkpoint that the package makes.
         revision: the repository's branch, tag or commit; a folder has none, and is not asked.
-        model_type: what ``config.json`` must say that the model is.
+        model_type: what ``config.json`` must say that the model is; ``None`` takes any.
 
     Raises:
         UsageError: nothing of that name, files that are missing or cut off, or another model.
@@ -143,17 +143,17 @@ def _not_cached(path: str, revision: str | None, cause: BaseException | None) ->
     )
 
 
-def _config(folder: Path, model_type: str) -> Mapping[str, Any]:
+def _config(folder: Path, model_type: str | None) -> Mapping[str, Any]:
     """Return what ``config.json`` holds, of the right kind of model and with its processor."""
     file = folder / "config.json"
     if not file.is_file():
         raise UsageError(f"model.path: {folder} is no checkpoint: it has no config.json")
     config = _read_json(file)
     given = config.get("model_type")
-    if given != model_type:
+    if model_type not in (None, given):
         raise UsageError(
-            f"{folder} holds a {given} checkpoint; this backend runs {model_type} only."
-            " Serve it behind an OpenAI-compatible endpoint instead"
+            f"{folder} holds a {given} checkpoint, and {model_type} is wanted: for another model"
+            f" use model=hf model.path={folder}"
         )
     for names in (
         ("preprocessor_config.json", "processor_config.json"),

@@ -11,7 +11,9 @@ read; torchvision's reader did not.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evalkit.data.container import Index, decoded, open_video, packets
@@ -30,21 +32,29 @@ __all__ = ["Canvas", "decoder_name", "read_by_keyframes", "read_through", "resiz
 _WORTH_SEEKING = 8
 """Frames that a seek must save to be cheaper than reading on."""
 
+_WAITING = 4
+"""Pictures that may wait to be resized before the decoder waits for them."""
+
 
 class Canvas:
-    """The frames of a clip while they are being decoded, each at its final size.
+    """The frames of a clip while they are being decoded, each brought to its final size."""
 
-    Attributes:
-        frames: RGB, shape (frames, height, width, 3).
-    """
+    def __init__(self, plan: Plan, pixels: Pixels | None = None, quarters: int = 0) -> None:
+        """Make room for a plan's frames.
 
-    def __init__(self, plan: Plan, pixels: Pixels | None) -> None:
-        """Make room for a plan's frames; with ``pixels`` they become pictures of their own."""
+        Args:
+            plan: which frames, and how large.
+            pixels: a protocol's lossy step, where frames become pictures of their own.
+            quarters: quarter turns, counter-clockwise, before resizing.
+        """
         import numpy as np
 
-        self.frames: Array = np.zeros((len(plan.indices), plan.height, plan.width, 3), np.uint8)
+        self._frames: Array = np.zeros((len(plan.indices), plan.height, plan.width, 3), np.uint8)
         self._plan = plan
         self._pixels = pixels
+        self._quarters = quarters
+        self._resizer = _single_threaded()
+        self._waiting: deque[Future[None]] = deque()
         self._places: dict[int, list[int]] = {}
         for place, frame in enumerate(plan.indices):
             self._places.setdefault(frame, []).append(place)
@@ -54,14 +64,50 @@ class Canvas:
         """The numbers of the frames that were not put yet, ascending."""
         return sorted(self._places)
 
-    def put(self, frame: int, picture: Array) -> None:
-        """Resize an RGB picture and put it wherever its frame is shown."""
-        plan = self._plan
+    def put(self, frame: int, picture: Any) -> None:
+        """Put a picture, PyAV's or an RGB array, wherever its frame is shown."""
+        if len(self._waiting) >= _WAITING:
+            self._waiting.popleft().result()
+        places = self._places.pop(frame)
+        self._waiting.append(self._resizer.submit(self._show, places, picture))
+
+    def finish(self) -> Array:
+        """Return all frames, RGB, shape (frames, height, width, 3), once they have their size."""
+        while self._waiting:
+            self._waiting.popleft().result()
+        self._resizer.shutdown()
+        return self._frames
+
+    def _show(self, places: list[int], picture: Any) -> None:
+        import numpy as np
+
+        stored = picture if hasattr(picture, "shape") else picture.to_ndarray(format="rgb24")
+        shown = np.rot90(stored, self._quarters)
         if self._pixels is None:
-            sized = resize_frame(picture, plan.height, plan.width)
+            self._frames[places] = resize_frame(shown, self._plan.height, self._plan.width)
         else:
-            sized = _as_picture(picture, plan, self._pixels)
-        self.frames[self._places.pop(frame)] = sized
+            self._frames[places] = _as_picture(shown, self._plan, self._pixels)
+
+
+def _single_threaded() -> ThreadPoolExecutor:
+    """Return a thread of its own that resizes while the caller decodes, on one core.
+
+    More of torch's threads would gain little, and spin beside the decoder after every frame: twice
+    the CPU time in all. The number is a thread's own, but also that of threads yet to come, which
+    is why it is set back at once.
+    """
+    import torch
+
+    def settle() -> None:
+        # The first question of a thread is what makes torch give it a number to begin with.
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    worker = ThreadPoolExecutor(max_workers=1)
+    before = torch.get_num_threads()
+    worker.submit(settle).result()
+    torch.set_num_threads(before)
+    return worker
 
 
 def resize_frame(frame: Array, height: int, width: int) -> Array:
@@ -76,12 +122,16 @@ def resize_frame(frame: Array, height: int, width: int) -> Array:
 
     if frame.shape[:2] == (height, width):
         return frame
-    planes = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None].float()
-    resized = functional.interpolate(
-        planes, (height, width), mode="bicubic", antialias=True, align_corners=False
-    )
-    whole = resized.clamp_(0, 255).round_().to(torch.uint8)[0]
-    return whole.permute(1, 2, 0).numpy()
+    pixels = torch.from_numpy(np.ascontiguousarray(frame))
+    resized = np.empty((height, width, 3), np.uint8)
+    # A colour at a time, for a third of the memory: they do not mix.
+    for colour in range(3):
+        plane = pixels[..., colour].float()[None, None]
+        plane = functional.interpolate(
+            plane, (height, width), mode="bicubic", antialias=True, align_corners=False
+        )
+        resized[..., colour] = plane[0, 0].clamp_(0, 255).round_().to(torch.uint8).numpy()
+    return resized
 
 
 def decoder_name(codec: str) -> str:
@@ -99,7 +149,7 @@ def read_by_keyframes(container: Any, stream: Any, index: Index, canvas: Canvas)
         container.seek(entry, stream=stream)
         wanted = {index.stamps[frame]: frame for frame in frames}
         for picture in _run(container, stream, entry, wanted):
-            canvas.put(wanted[picture.pts], _rgb(picture, index.quarters))
+            canvas.put(wanted[picture.pts], picture)
 
 
 def read_through(media: Media, index: Index, canvas: Canvas) -> int:
@@ -119,17 +169,17 @@ def read_through(media: Media, index: Index, canvas: Canvas) -> int:
             if index.keyframes and picture.pts is not None:
                 frame = bisect_right(index.stamps, picture.pts) - 1
             while pending and pending[-1] < frame:
-                canvas.put(pending.pop(), _rgb(previous or picture, index.quarters))
+                canvas.put(pending.pop(), previous or picture)
                 stand_ins += 1
             if pending and pending[-1] == frame:
-                canvas.put(pending.pop(), _rgb(picture, index.quarters))
+                canvas.put(pending.pop(), picture)
             if not pending:
                 return stand_ins
             previous = picture
     if previous is None:
         raise DataError(f"{media.name or media.path}: the video holds no frame that decodes")
     for frame in pending:
-        canvas.put(frame, _rgb(previous, index.quarters))
+        canvas.put(frame, previous)
     return stand_ins + len(pending)
 
 
@@ -186,12 +236,6 @@ def _pictures(container: Any, stream: Any) -> Iterator[Any]:
     for packet in packets(container, stream):
         yield from decoded(stream, packet)
     yield from decoded(stream, None)
-
-
-def _rgb(picture: Any, quarters: int) -> Array:
-    import numpy as np
-
-    return np.rot90(picture.to_ndarray(format="rgb24"), quarters)
 
 
 def _as_picture(frame: Array, plan: Plan, pixels: Pixels) -> Array:

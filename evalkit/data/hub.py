@@ -22,7 +22,7 @@ from evalkit.data.layout import Configs, card_configs, select
 from evalkit.data.quiet import quiet
 from evalkit.errors import DataError, EvalkitError, SourceError, UsageError, one_line
 
-__all__ = ["Located", "explained", "locate"]
+__all__ = ["Located", "explained", "locate", "repository"]
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _CARD = "README.md"
@@ -68,7 +68,7 @@ def locate(path: str, config: str | None, split: str, revision: str | None) -> L
 
 
 def _fetched(path: str, config: str | None, split: str, revision: str | None) -> Located:
-    sha, names, configs = _repository(path, revision)
+    sha, names, configs = repository(path, revision)
     if revision != sha and _CARD in names:
         # Asked for by the branch's name, the cache notes which commit it stood for: offline, that
         # is how the branch is found again.
@@ -83,8 +83,8 @@ def _fetched(path: str, config: str | None, split: str, revision: str | None) ->
 
 
 @lru_cache(maxsize=16)
-def _repository(path: str, revision: str | None) -> tuple[str, tuple[str, ...], Configs]:
-    """Return the commit, its files and its card's configs.
+def repository(path: str, revision: str | None) -> tuple[str, tuple[str, ...], Configs]:
+    """Return the commit, its files and its card's configs; to be called in ``explained``.
 
     Asked once in a process, so that all configs are of one commit though a branch moves meanwhile.
     """

@@ -7,12 +7,13 @@ scoring a few thousand predictions under a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.data.beside import Folder, Place, add_files, only_names
 from evalkit.data.columns import check_columns, media_value
 from evalkit.data.sources import Kind, Part, digest_files, from_disk, from_hub, local_path
 from evalkit.data.tsv import verify_md5
@@ -65,6 +66,11 @@ class Rows:
     for the set that the package draws."""
     md5: str | None = None
     """The md5 that a TSV must have; ``None`` takes any."""
+    media: str | None = None
+    """The folder with the videos of a dataset that keeps these beside its rows, laid out as the
+    dataset has them; ``None`` for the Hub's own files and archives, or the folder of ``file``."""
+    archives: str = "keep"
+    """Whether the Hub's archives are kept in its cache once they are unpacked: keep or remove."""
     name: str = ""
     """The task's name, for messages and for the built-in set."""
 
@@ -74,30 +80,37 @@ class Rows:
         media: Sequence[str] = (),
         with_media: bool = True,
         required: Sequence[str] = (),
+        files: Callable[[Mapping[str, Any]], Mapping[str, Sequence[str]]] | None = None,
+        fetch: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows, in the dataset's order, by its column names.
 
         Args:
-            media: the columns that hold pictures; their values become ``{"bytes", "path"}``, a
-                list of such, or ``None``. In JSONL and JSON files a picture is a path relative to
-                the file, a ``data:`` URL, or ``{"bytes": base64 text}``. A TSV's is ``image``.
-            with_media: whether pictures are read; without, rows lack these columns. Other columns
-                of bytes in parquet files and saved folders are left out either way.
+            media: the columns that hold media; their values become ``{"bytes", "path"}``, a list
+                of such, or ``None``. In JSONL and JSON files one is a path relative to the file, a
+                ``data:`` URL, or ``{"bytes": base64 text}``. A TSV's is ``image``.
+            with_media: whether they are read; without, rows lack these columns. Other columns of
+                bytes in parquet files and saved folders are left out either way.
             required: columns that each row must have; media among them only with media.
+            files: where media lie that are beside the rows, as ``Task.files`` says; read without
+                media, rows then have their names.
+            fetch: whether these are fetched from the Hub, or only found if they were before.
 
         Raises:
-            UsageError: there is no such file, config or split.
-            DataError: a file or a row is broken, a column is missing, or there are no rows.
+            UsageError, DataError: something is not there, or is broken, or there are no rows.
             SourceError: the Hub or a server does not give the data.
         """
         needed = [column for column in required if with_media or column not in media]
-        number = -1
+        read, number = media if with_media or not files else (), -1
         with self._named():
-            for number, (file, row) in enumerate(self._rows(media, with_media)):
+            place = self._beside(fetch) if with_media and files else None
+            for number, (file, row) in enumerate(self._rows(read, with_media)):
                 check_columns(row, needed, f"row {number} of {file or BUILTIN}")
-                for column in media if with_media else ():
-                    if column in row:
-                        row[column] = _picture(row[column], column, number, file)
+                done = add_files(row, files(row), media, place) if files and place else set()
+                for column in [c for c in media if with_media and c in row and c not in done]:
+                    row[column] = _picture(row[column], column, number, file)
+                if files and not with_media:
+                    only_names(row, media)
                 yield row
             if number < 0:
                 raise DataError(f"there are no rows in {self.file or self.path}")
@@ -154,6 +167,30 @@ class Rows:
 
             return from_disk(fetch(self.file, self.md5), (), self.split, several)
         return from_disk(local_path(self.file), self._configs, self.split, several)
+
+    def _beside(self, fetch: bool) -> Place | None:
+        """Return where media beside the rows are looked for; the built-in set has none."""
+        if self.file == BUILTIN:
+            return None
+        if self.media is not None:
+            if not local_path(self.media).is_dir():
+                raise UsageError(f"rows.media: no such folder: {local_path(self.media)}")
+            return Folder(root=local_path(self.media), sure=True)
+        if self.file is None:
+            # Imported here, like the Hub's client with it.
+            from evalkit.data.archives import HubFiles
+
+            return HubFiles(
+                path=str(self.path),
+                revision=self.revision,
+                sha=str(self._parts()[0].sha),
+                fetch=fetch,
+                archives=self.archives,
+            )
+        if _is_url(self.file):
+            return None
+        file = local_path(self.file)
+        return Folder(root=file if file.is_dir() else file.parent, sure=False)
 
     @property
     def _configs(self) -> tuple[str, ...]:

@@ -79,12 +79,12 @@ def load_clip(media: Media, frames: Frames, pixels: Pixels | None = None) -> Cli
         index = index_video(container, stream, media_name(media))
         source = index.source(media)
         plan = plan_frames(source, frames, pixels)
-        canvas = Canvas(plan, pixels if frames.as_images else None)
+        canvas = Canvas(plan, pixels if frames.as_images else None, index.quarters)
         if index.keyframes:
             read_by_keyframes(container, stream, index, canvas)
     stand_ins = read_through(media, index, canvas) if canvas.missing else 0
     return Clip(
-        frames=canvas.frames,
+        frames=canvas.finish(),
         indices=plan.indices,
         times=tuple(index.seconds(frame) for frame in plan.indices),
         source=source,
@@ -140,9 +140,9 @@ def _load_folder(media: Media, frames: Frames, pixels: Pixels | None) -> Clip:
     plan = plan_frames(source, frames, pixels)
     canvas = Canvas(plan, pixels if frames.as_images else None)
     for frame in canvas.missing:
-        canvas.put(frame, np.asarray(decode_image(_picture(media, files[frame]))))
+        canvas.put(frame, np.array(decode_image(_picture(media, files[frame]))))
     return Clip(
-        frames=canvas.frames,
+        frames=canvas.finish(),
         indices=plan.indices,
         times=tuple(frame / source.fps for frame in plan.indices),
         source=source,

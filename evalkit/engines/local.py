@@ -1,16 +1,29 @@
-"""One backend in this process."""
+"""One backend in this process: rows are read ahead of it, answers are scored and written behind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from evalkit.backends.base import Backend
-from evalkit.engines.plan import Ask, InFlight, groups
+from evalkit.ahead import Ahead, Behind
+from evalkit.backends.base import Backend, Waits
+from evalkit.engines.base import Crew, Keep, Mark
+from evalkit.engines.grouping import groups
+from evalkit.engines.plan import Ask
 from evalkit.errors import BackendError
-from evalkit.types import Response
+from evalkit.types import Request, Response
 
-__all__ = ["LocalEngine"]
+__all__ = ["LocalEngine", "ask_all"]
+
+READ = 16 << 20
+"""Bytes of media that planned groups may hold while they wait for the backend."""
+
+TURN = 0.001
+"""Seconds after which a thread that reads or scores must let another one go on. At the interpreter's
+own 5 ms an answer, or the next kernel, waits as long for a thread that reads rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,28 +33,82 @@ class LocalEngine:
     name: str = "local"
     """What the manifest calls it."""
 
-    def evaluate(
-        self,
-        pending: Iterable[Ask],
-        backend: Backend,
-        keep: Callable[[Ask, Response], None],
-    ) -> None:
-        """Ask everything pending and hand on each response as it comes.
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Its name, and that there is one process."""
+        return {"name": self.name, "processes": 1}
 
-        Args:
-            pending: what is to be asked; read lazily.
-            backend: an open backend.
-            keep: called once a response, stamped with its key and fingerprints.
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the run: it is the only one."""
+        return True
 
-        Raises:
-            BackendError: the backend is dead, or left requests unanswered.
-        """
-        taken = InFlight()
-        for response in backend.generate(groups(pending, taken)):
-            ask = taken.by_id.pop(response.id)
-            keep(ask, ask.stamp(response))
-        if taken.by_id:
-            raise BackendError(
-                f"the backend left {len(taken.by_id)} requests unanswered, "
-                f"{next(iter(taken.by_id))} among them"
+    @contextmanager
+    def open(self, config: Mapping[str, Any]) -> Iterator[Crew]:
+        """Give itself: nothing has to be started."""
+        del config
+        yield self
+
+    def meet(self) -> None:
+        """Do nothing: nobody else is to be waited for."""
+
+    def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
+        """Ask everything pending; see ``Crew.evaluate``."""
+        with Behind() as behind:
+            return ask_all(
+                groups(pending),
+                backend,
+                lambda ask, response: behind.call(lambda: keep(response, mark(ask, response))),
             )
+
+
+def ask_all(
+    planned: Iterable[list[Ask]], backend: Backend, answered: Callable[[Ask, Response], None]
+) -> float:
+    """Ask a backend all planned groups, reading ahead; return how long its model waited.
+
+    Args:
+        planned: groups of asks, read in a thread of its own.
+        backend: an open backend.
+        answered: called once a response, stamped with its key and fingerprints.
+
+    Raises:
+        BackendError: the backend is dead, or left requests unanswered.
+    """
+    taken: dict[str, Ask] = {}
+
+    def take(kin: list[Ask]) -> list[Request]:
+        taken.update((item.request.id, item) for item in kin)
+        return [item.request for item in kin]
+
+    before = backend.waited if isinstance(backend, Waits) else 0.0
+    with turns(TURN), Ahead(planned, take, size=weight, budget=READ, workers=0) as ready:
+        replies = backend.generate(ready)
+        try:
+            for response in replies:
+                item = taken.pop(response.id)
+                answered(item, item.stamp(response))
+        finally:
+            if close := getattr(replies, "close", None):
+                close()
+    if taken:
+        raise BackendError(
+            f"the backend left {len(taken)} requests unanswered, {next(iter(taken))} among them"
+        )
+    return backend.waited - before if isinstance(backend, Waits) else ready.waited
+
+
+@contextmanager
+def turns(seconds: float) -> Iterator[None]:
+    """Have threads take turns at least so often for a while."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, seconds))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def weight(group: Sequence[Request]) -> int:
+    """Return the bytes of media that a group of requests holds."""
+    return sum(len(medium.data or b"") for medium in group[0].media)

@@ -16,11 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataError
-from evalkit.interop.answers import Answer, Log, number_from, score_from, texts_from
+from evalkit.interop.answers import (
+    Answer,
+    Log,
+    mapping,
+    number_from,
+    score_from,
+    text_from,
+    texts_from,
+)
 from evalkit.interop.names import LM_EVAL, LMMS_EVAL
 from evalkit.interop.safety import load_json, parse_json
 
-__all__ = ["read_old_log", "read_results", "read_samples"]
+__all__ = ["json_lines", "read_old_log", "read_results", "read_samples"]
 
 SAMPLES = (
     re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl?"),
@@ -34,9 +42,22 @@ RESULTS = (
 )
 """Names of files of results, in the same order."""
 
-OWN = frozenset(
-    "doc_id doc target arguments input resps filtered_resps filter metrics doc_hash prompt_hash "
-    "target_hash token_counts input_media evalkit".split()
+OWN = (
+    "doc_id",
+    "doc",
+    "target",
+    "arguments",
+    "input",
+    "resps",
+    "filtered_resps",
+    "filter",
+    "metrics",
+    "doc_hash",
+    "prompt_hash",
+    "target_hash",
+    "token_counts",
+    "input_media",
+    "evalkit",
 )
 """Keys of a line that are no metrics."""
 
@@ -55,8 +76,9 @@ def read_samples(path: Path) -> Log:
     """
     match = next((m for pattern in SAMPLES if (m := pattern.fullmatch(path.name))), None)
     time, name = (match["time"], match["task"]) if match else ("", "")
-    log = Log(harness=LM_EVAL, path=path, name=name, model=path.resolve().parent.name if match else "")
-    log = with_answers(log, lines(path))
+    model = path.resolve().parent.name if match else ""
+    log = Log(harness=LM_EVAL, path=path, name=name, model=model)
+    log = with_answers(log, json_lines(path))
     beside = [path.parent / text for text in (f"results_{time}.json", f"{time}_results.json")]
     found = next((place for place in beside if time and place.is_file()), None)
     return log if found is None else with_results(log, load_json(found))
@@ -71,10 +93,11 @@ def read_results(path: Path, content: Mapping[str, Any]) -> list[Log]:
     logs = []
     for name in content["results"]:
         time = match["time"] if match else ""
-        place = path.parent / (f"samples_{name}_{time}.jsonl", f"{time}_samples_{name}.jsonl")[index]
+        file = (f"samples_{name}_{time}.jsonl", f"{time}_samples_{name}.jsonl")[index]
+        place = path.parent / file
         if match and place.is_file():
             logs.append(read_samples(place))
-        elif name not in content.get("group_subtasks", {}):
+        elif not mapping(content.get("group_subtasks")).get(name):
             log = Log(harness=(LM_EVAL, LMMS_EVAL)[index], path=path, name=name)
             logs.append(with_results(log, content))
     return logs
@@ -82,16 +105,14 @@ def read_results(path: Path, content: Mapping[str, Any]) -> list[Log]:
 
 def read_old_log(path: Path, content: Mapping[str, Any]) -> Log:
     """Read a file of lmms-eval's of 2024: one task, its samples under ``logs``."""
-    configs = content.get("model_configs")
-    name = str(configs.get("task") or "") if isinstance(configs, Mapping) else ""
-    args = content.get("args")
-    model = str(args.get("model_args") or "") if isinstance(args, Mapping) else ""
-    log = Log(harness=LMMS_EVAL, path=path, name=name or path.stem, model=model_in(model))
+    name = str(mapping(content.get("model_configs")).get("task") or "") or path.stem
+    model = model_in(mapping(content.get("args")).get("model_args"))
+    log = Log(harness=LMMS_EVAL, path=path, name=name, model=model)
     numbered = ((f"sample {n}", sample) for n, sample in enumerate(content["logs"]))
     return replace(with_answers(log, numbered), harness=LMMS_EVAL)
 
 
-def lines(path: Path) -> Iterator[tuple[str, Any]]:
+def json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield a file's objects with where they stand."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -110,7 +131,7 @@ def with_answers(log: Log, samples: Iterable[tuple[str, Any]]) -> Log:
             harness = LMMS_EVAL
         answer, several = answer_from(log, at, sample)
         repeats += several
-        key = (sample["doc_id"], sample.get("doc_hash"))
+        key = (str(sample["doc_id"]), str(sample.get("doc_hash")))
         before = found.get(key)
         if before is not None and not set(answer.scores) - set(before.scores):
             raise DataError(f"{log.path}: {at}: a second sample of doc_id {sample['doc_id']}")
@@ -124,32 +145,51 @@ def with_answers(log: Log, samples: Iterable[tuple[str, Any]]) -> Log:
 
 def answer_from(log: Log, at: str, sample: Mapping[str, Any]) -> tuple[Answer, bool]:
     """Return a sample's answer, and whether it holds several replies."""
-    replies = flat(sample.get("resps", sample.get("filtered_resps")))
-    if "True" in replies[1:2] or "False" in replies[1:2]:
+    held = sample.get("resps", sample.get("filtered_resps"))
+    if are_likelihoods(held):
         raise log.refuse(Answer(at=at), "it holds likelihoods of choices and no reply")
-    doc = sample.get("doc") if isinstance(sample.get("doc"), Mapping) else {}
+    replies = flat(held)
+    doc, own = mapping(sample.get("doc")), mapping(sample.get("evalkit"))
     metrics = {k: v for k, v in sample.items() if k not in OWN}
-    maps = [doc, *(value for value in metrics.values() if isinstance(value, Mapping))]
-    ids = {k: str(m[k]) for m in maps for k in IDS if isinstance(m.get(k), str | int)}
-    own = sample.get("evalkit")
-    record = own if isinstance(own, Mapping) else None
-    failed = str(record.get("error")) if record and record.get("error") else None
+    maps = [doc, *(mapping(value) for value in metrics.values())]
+    failed = str(own["error"]) if own.get("error") else None
     answer = Answer(
         at=at,
-        ids=ids,
+        ids={k: str(m[k]) for m in maps for k in IDS if isinstance(m.get(k), str | int)},
         number=number_from(sample["doc_id"]),
         question=question_in(sample, doc),
         golds=texts_from(sample.get("target")),
         text=replies[0] if replies and not failed else None,
         error=failed or (None if replies else "the log holds no reply"),
-        finish_reason=record.get("finish_reason") if record else None,
-        extraction=next((str(m["extraction"]) for m in maps if m.get("extraction")), None),
-        judge=next((str(m["score"]) for m in maps if "eval_model" in m and "score" in m), None),
-        digests=record.get("digests") or {} if record else {},
+        finish_reason=text_from(own.get("finish_reason")),
+        extraction=first_text([own, *maps], "extraction", "extraction"),
+        judge=text_from(own.get("judge")) or first_text(maps, "score", "eval_model"),
+        digests={str(k): str(v) for k, v in mapping(own.get("digests")).items()},
         scores=dict(scores_in(metrics, str(sample.get("filter", "none")))),
-        record=record.get("record") if record else None,
+        record=mapping(own.get("record")) or None,
     )
     return answer, len(replies) > 1
+
+
+def first_text(maps: Iterable[Mapping[str, Any]], key: str, beside: str) -> str | None:
+    """Return what the first mapping that has both keys holds under one, as text."""
+    found = (m[key] for m in maps if m.get(key) is not None and beside in m)
+    return next((str(value) for value in found), None)
+
+
+def are_likelihoods(value: Any) -> bool:
+    """Whether responses are pairs of a log-likelihood and whether it is the greedy choice."""
+    while isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
+        value = value[0]
+    if not isinstance(value, list | tuple) or len(value) != 2 or str(value[1]) not in PAIR:
+        return False
+    try:
+        return float(value[0]) <= 0
+    except (TypeError, ValueError):
+        return False
+
+
+PAIR = ("True", "False")
 
 
 def flat(value: Any) -> list[str]:
@@ -159,7 +199,7 @@ def flat(value: Any) -> list[str]:
     return [] if value is None else [str(value)]
 
 
-def question_in(sample: Mapping[str, Any], doc: Any) -> str:
+def question_in(sample: Mapping[str, Any], doc: Mapping[str, Any]) -> str:
     """Return the question, or the prompt that it stands in."""
     if isinstance(doc.get("question"), str):
         return str(doc["question"])
@@ -183,32 +223,30 @@ def scores_in(metrics: Mapping[str, Any], kind: str) -> Iterator[tuple[str, floa
 
 def with_results(log: Log, content: Any) -> Log:
     """Return the log with what a file of results says about its task."""
-    if not isinstance(content, Mapping) or not isinstance(content.get("results"), Mapping):
-        return log
-    totals = content["results"].get(log.name)
-    totals = totals if isinstance(totals, Mapping) else {}
-    config = content.get("config") if isinstance(content.get("config"), Mapping) else {}
-    about = (content.get("configs") or {}).get(log.name)
-    metadata = about.get("metadata") if isinstance(about, Mapping) else None
-    counts = (content.get("n-samples") or {}).get(log.name)
-    versions = {k.removesuffix("_version"): str(v) for k, v in content.items() if k.endswith("_version")}
+    content = mapping(content)
+    totals = mapping(mapping(content.get("results")).get(log.name))
+    config = mapping(content.get("config"))
+    about = mapping(mapping(content.get("configs")).get(log.name))
+    counts = mapping(mapping(content.get("n-samples")).get(log.name))
+    model = content.get("model_name") or model_in(config.get("model_args")) or log.model
+    versions = {k: str(v) for k, v in content.items() if k.endswith("_version")}
     return replace(
         log,
-        model=str(content.get("model_name") or "") or model_in(config.get("model_args")) or log.model,
+        model=str(model),
         metrics={
             name: number
             for name, value in totals.items()
             if "," in name and "_stderr," not in name and (number := score_from(value)) is not None
         },
-        n=number_from(counts.get("effective")) if isinstance(counts, Mapping) else None,
-        versions=versions,
+        n=number_from(counts.get("effective")),
+        versions={name.removesuffix("_version"): text for name, text in versions.items()},
         facts={
             "git": content.get("git_hash"),
             "date": content.get("date"),
-            "task_version": (content.get("versions") or {}).get(log.name),
+            "task_version": mapping(content.get("versions")).get(log.name),
             "config": {k: config[k] for k in ("model", "model_args", "gen_kwargs") if k in config},
         },
-        summary=metadata.get("evalkit") if isinstance(metadata, Mapping) else None,
+        summary=mapping(mapping(about.get("metadata")).get("evalkit")) or None,
     )
 
 

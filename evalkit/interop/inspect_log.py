@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataError
-from evalkit.interop.answers import Answer, Log, number_from, score_from, texts_from
+from evalkit.interop.answers import (
+    Answer,
+    Log,
+    listed,
+    mapping,
+    number_from,
+    score_from,
+    text_from,
+    texts_from,
+)
 from evalkit.interop.safety import Archive, parse_json
 
 __all__ = ["INSPECT", "read_archive", "read_log"]
@@ -19,6 +28,9 @@ __all__ = ["INSPECT", "read_archive", "read_log"]
 INSPECT = "inspect"
 
 ATTACHMENT = "attachment://"
+
+HEADERS = ("header.json", "_journal/start.json")
+"""Members of an ``.eval`` file that say what was run."""
 
 GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Inspect's letters for correct, partial, incorrect and no answer."""
@@ -35,7 +47,9 @@ def read_archive(path: Path) -> Log:
     """
     with Archive(path) as archive:
         # A log whose run was killed has no header yet, only the journal that it began with.
-        name = next((n for n in ("header.json", "_journal/start.json") if n in archive.members), None)
+        name = next(
+            (n for n in ("header.json", "_journal/start.json") if n in archive.members), None
+        )
         if name is None:
             raise DataError(f"{path} is a zip, but no inspect log: it holds no header.json")
         header = parse_json(archive.read(name), f"{path}: {name}")
@@ -58,19 +72,11 @@ def read_log(path: Path, header: Any, samples: Iterable[Any] | None = None) -> L
     Raises:
         DataError: a part is not as inspect writes it.
     """
-    spec = header.get("eval") if isinstance(header, Mapping) else None
-    if not isinstance(spec, Mapping):
+    spec = mapping(mapping(header).get("eval"))
+    if not spec:
         raise DataError(f"{path} is not an inspect log: it has no eval")
-    found, later = {}, 0
-    for number, sample in enumerate(samples if samples is not None else header.get("samples") or ()):
-        if not isinstance(sample, Mapping) or "id" not in sample:
-            raise DataError(f"{path}: sample {number} has no id")
-        if sample.get("epoch", 1) != 1:
-            later += 1
-            continue
-        found[str(sample["id"])] = answer_from(f"sample {sample['id']}", sample)
-    metadata = spec.get("metadata")
-    own = metadata.get("evalkit") if isinstance(metadata, Mapping) else None
+    held = samples if samples is not None else listed(header.get("samples"))
+    found, later = first_epoch(path, held)
     text = f"{later} samples of later epochs are left out: the first epoch is taken"
     return Log(
         harness=INSPECT,
@@ -80,33 +86,42 @@ def read_log(path: Path, header: Any, samples: Iterable[Any] | None = None) -> L
         answers=tuple(found.values()),
         metrics=dict(totals(header.get("results"))),
         n=len(found),
-        versions={str(k): str(v) for k, v in (spec.get("packages") or {}).items()},
+        versions={str(k): str(v) for k, v in mapping(spec.get("packages")).items()},
         facts={
-            "git": (spec.get("revision") or {}).get("commit"),
+            "git": mapping(spec.get("revision")).get("commit"),
             "date": spec.get("created"),
             "task_version": spec.get("task_version"),
             "status": header.get("status"),
             "config": spec.get("model_generate_config") or {},
         },
         warnings=(text,) if later else (),
-        summary=own if isinstance(own, Mapping) else None,
+        summary=mapping(mapping(spec.get("metadata")).get("evalkit")) or None,
     )
+
+
+def first_epoch(path: Path, samples: Iterable[Any]) -> tuple[dict[str, Answer], int]:
+    """Return the answers of the first epoch by id, and how many samples are of later ones."""
+    found, later = {}, 0
+    for number, sample in enumerate(samples):
+        if not isinstance(sample, Mapping) or "id" not in sample:
+            raise DataError(f"{path}: sample {number} has no id")
+        if sample.get("epoch", 1) != 1:
+            later += 1
+            continue
+        found[str(sample["id"])] = answer_from(f"sample {sample['id']}", sample)
+    return found, later
 
 
 def answer_from(at: str, sample: Mapping[str, Any]) -> Answer:
     """Return a sample's answer."""
-    kept = sample.get("attachments")
-    attachments = kept if isinstance(kept, Mapping) else {}
-    output = sample.get("output") if isinstance(sample.get("output"), Mapping) else {}
-    choices = output.get("choices") or [{}]
-    message = choices[0].get("message") or {}
-    text = text_in(message.get("content"), attachments)
+    attachments = mapping(sample.get("attachments"))
+    output = mapping(sample.get("output"))
+    choice = mapping(next(iter(listed(output.get("choices"))), None))
+    text = text_in(mapping(choice.get("message")).get("content"), attachments)
     failed = sample.get("error") or output.get("error")
     error = failed.get("message") if isinstance(failed, Mapping) else failed
-    stop = choices[0].get("stop_reason")
-    metadata = sample.get("metadata")
-    own = metadata.get("evalkit") if isinstance(metadata, Mapping) else None
-    own = own if isinstance(own, Mapping) else {}
+    stop = choice.get("stop_reason")
+    own = mapping(mapping(sample.get("metadata")).get("evalkit"))
     return Answer(
         at=at,
         ids={"id": str(sample["id"])},
@@ -116,9 +131,11 @@ def answer_from(at: str, sample: Mapping[str, Any]) -> Answer:
         text=None if error else text,
         error=str(error) if error else None if text is not None else "the log holds no reply",
         finish_reason=FINISH.get(str(stop), str(stop)) if stop else None,
-        digests=own.get("digests") or {},
+        extraction=text_from(own.get("extraction")),
+        judge=text_from(own.get("judge")),
+        digests={str(k): str(v) for k, v in mapping(own.get("digests")).items()},
         scores=dict(scores_in(sample.get("scores"))),
-        record=own.get("record"),
+        record=mapping(own.get("record")) or None,
     )
 
 
@@ -148,7 +165,7 @@ def text_in(content: Any, attachments: Mapping[str, Any]) -> str | None:
 
 def scores_in(scores: Any) -> Iterator[tuple[str, float]]:
     """Yield a sample's scores by scorer; a scorer's several values carry both names."""
-    for name, score in (scores or {}).items() if isinstance(scores, Mapping) else ():
+    for name, score in mapping(scores).items():
         value = score.get("value") if isinstance(score, Mapping) else score
         values = value if isinstance(value, Mapping) else {"": value}
         for part, inner in values.items():
@@ -159,8 +176,8 @@ def scores_in(scores: Any) -> Iterator[tuple[str, float]]:
 
 def totals(results: Any) -> Iterator[tuple[str, float]]:
     """Yield the log's metrics as ``scorer/metric``."""
-    for score in (results.get("scores") or ()) if isinstance(results, Mapping) else ():
-        for name, metric in (score.get("metrics") or {}).items():
-            number = score_from(metric.get("value"))
+    for score in listed(mapping(results).get("scores")):
+        for name, metric in mapping(mapping(score).get("metrics")).items():
+            number = score_from(mapping(metric).get("value"))
             if number is not None:
                 yield f"{score.get('name')}/{name}", number

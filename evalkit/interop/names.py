@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from evalkit.catalogue import cards
 from evalkit.errors import UsageError
 
-__all__ = ["LM_EVAL", "LMMS_EVAL", "VLMEVALKIT", "Known", "dataset_in", "known_as"]
+__all__ = ["LMMS_EVAL", "LM_EVAL", "VLMEVALKIT", "Known", "dataset_in", "find", "known_as"]
 
 LMMS_EVAL, LM_EVAL, VLMEVALKIT = "lmms-eval", "lm-evaluation-harness", "VLMEvalKit"
 
@@ -53,7 +53,8 @@ NAMES = {
     "realworldqa": Known(task="realworldqa"),
     "videomme": Known(task="videomme"),
     "video-mme": Known(task="videomme"),
-    "videomme_w_subtitle": Known(task="videomme"),
+    "video-mme_subs": Known(task="videomme_subs"),
+    "videomme_w_subtitle": Known(task="videomme_subs"),
     "mvbench": Known(task="mvbench"),
     "mvbench_mp4": Known(task="mvbench"),
 }
@@ -93,33 +94,37 @@ def known_as(harness: str, name: str, wanted: str | None = None) -> Known:
     Raises:
         UsageError: nobody says which benchmark it is, or the name is not known.
     """
-    found = _find(harness, name.lower())
+    found = find(harness, name)
     if wanted is not None:
         return found if found is not None and found.task == wanted else Known(task=wanted)
     if found is not None:
         return found
     ours = [card.name for card in cards("task")]
-    if name in ours:
-        return Known(task=name)
     called = f"calls the benchmark {name}" if name else "does not say which benchmark it is of"
     raise UsageError(f"the file {called}: add --task NAME, one of {', '.join(ours)}")
 
 
-def _find(harness: str, name: str) -> Known | None:
-    if name == "realworldqa" and harness == LMMS_EVAL:
+def find(harness: str, name: str) -> Known | None:
+    """Return the benchmark that a harness has under a name, or ``None``."""
+    lower = name.lower()
+    if lower == "realworldqa" and harness == LMMS_EVAL:
         # lmms-eval reads the Hub's rows, whose questions are not VLMEvalKit's.
         return Known(task="realworldqa_hub")
-    if name in NAMES:
-        return NAMES[name]
+    if lower in NAMES:
+        return NAMES[lower]
     for start, task in PARTS.items():
-        if name.startswith(start):
-            return Known(task=task, part=name.removeprefix(start) if task == "mvbench" else "")
-    return None
+        if lower.startswith(start):
+            return Known(task=task, part=lower.removeprefix(start) if task == "mvbench" else "")
+    return Known(task=name) if any(card.name == name for card in cards("task")) else None
 
 
 def dataset_in(stem: str) -> tuple[str, str]:
-    """Return model and dataset of ``<model>_<dataset>[_<judge>…]``, VLMEvalKit's file names."""
+    """Return model and dataset of ``<model>_<dataset>[_<judge>…]``, VLMEvalKit's file names.
+
+    What follows Video-MME says whether subtitles were shown: ``_8frame_subs``, ``_8frame_nosubs``.
+    """
     for dataset in DATASETS:
         if match := re.match(rf"(.*?)_?{re.escape(dataset)}(?=$|[_.-])", stem, re.IGNORECASE):
-            return match[1], dataset
+            shown = dataset == "Video-MME" and "_subs" in stem[match.end() :]
+            return match[1], f"{dataset}_subs" if shown else dataset
     return stem, ""

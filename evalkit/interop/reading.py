@@ -68,7 +68,11 @@ def from_lines(path: Path, task: str | None) -> Log:
         return plain(path)
     if "prediction" in first:
         with path.open("rb") as file:
-            rows = [parse_json(line, f"{path}: line {n}") for n, line in enumerate(file, 1) if line.strip()]
+            rows = [
+                parse_json(line, f"{path}: line {n}")
+                for n, line in enumerate(file, 1)
+                if line.strip()
+            ]
         return from_rows(path, [known_cells(row) for row in objects(path, rows)], task, first=1)
     raise unknown(path, first)
 
@@ -120,9 +124,7 @@ def columns_to_rows(path: Path, content: Mapping[str, Any]) -> list[dict[str, An
 
 def known_cells(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with ``None`` for ``NaN``, which pandas writes for a missing value."""
-    return {
-        k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()
-    }
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
 
 
 def from_rrc(path: Path, rows: list[dict[str, Any]]) -> Log:
@@ -130,7 +132,9 @@ def from_rrc(path: Path, rows: list[dict[str, Any]]) -> Log:
     answers = []
     for number, row in enumerate(rows):
         if "questionId" not in row or not isinstance(row.get("answer"), str):
-            raise DataError(f"{path}: entry {number} has not a questionId and an answer that is text")
+            raise DataError(
+                f"{path}: entry {number} has not a questionId and an answer that is text"
+            )
         ids = {"questionId": str(row["questionId"])}
         answers.append(Answer(at=f"entry {number}", ids=ids, text=row["answer"]))
     return Log(harness=RRC, path=path, answers=tuple(answers))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -95,9 +94,7 @@ class Archive:
         """Return the archive itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.zip.close()
 

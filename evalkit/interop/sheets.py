@@ -68,7 +68,8 @@ def read_xlsx(path: Path) -> list[tuple[Any, ...]]:
     Formulas are not evaluated: a reply that begins with an equals sign may be stored as one, and
     its text is the reply. ``_x000D_`` and the like stand for characters that XML has not.
     """
-    Archive(path).__exit__(None, None, None)  # sizes first: a zip of zeros must not be unpacked
+    with Archive(path):
+        pass  # its sizes are looked at before the library unpacks anything
     try:
         from openpyxl import load_workbook
         from openpyxl.utils.escape import unescape

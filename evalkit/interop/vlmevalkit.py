@@ -1,12 +1,12 @@
 """VLMEvalKit's predictions: xlsx, TSV, CSV or JSON with ``index``, ``question``, ``prediction``.
 
 Layout after VLMEvalKit e8e78f05 and 9a57ff1c: a row a question, the dataset's columns beside
-``prediction``; judged files add ``hit`` or ``score``, and for MathVista ``res``, the extraction. Rows
-are numbered by ``index``, which is the row number for most datasets and no id of the Hub's.
+``prediction``; judged files add ``hit`` or ``score``, and for MathVista ``res``, the extraction.
+Rows are numbered by ``index``, the row number for most datasets and no id of the Hub's.
 
-An empty cell of ``prediction`` may have been an empty reply, or a ``None`` or ``N/A`` that pandas
-dropped when the file was written again: such answers count as failed, and are counted out loud,
-unless a judge read something in them.
+An empty cell of ``prediction`` is read as an empty reply, which is how those are stored; but where
+the file went through pandas again, a ``None`` or ``N/A`` became an empty cell too. How many there
+are is said, and nothing is put in their place.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ SCORES = ("hit", "score", "eval_score")
 
 FAILED = "Failed to obtain answer"
 """How VLMEvalKit begins a reply that is none."""
-
-EMPTY = "the cell is empty: an empty reply, or a None or N/A that the file lost"
 
 
 def read_table(path: Path, task: str | None = None) -> Log:
@@ -69,13 +67,13 @@ def from_rows(
         answer(row, f"row {number}", place, graded)
         for place, (number, row) in enumerate(enumerate(rows, start=first))
     ]
-    empty = sum(found.error == EMPTY for found in answers)
+    empty = sum(row.get("prediction") is None for row in rows)
     numbers = sum(isinstance(row.get("prediction"), int | float) for row in rows)
     warnings = []
     if empty:
         warnings.append(
-            f"{empty} predictions are empty cells: empty replies, or None or N/A that the file lost;"
-            " they count as failed"
+            f"{empty} predictions are empty cells and read as empty replies, though pandas leaves "
+            "None and N/A empty too when it writes a file again"
         )
     if numbers:
         warnings.append(
@@ -93,7 +91,7 @@ def from_rows(
 
 def scored_split(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out MMMU's development rows, which VLMEvalKit asks along and reports apart."""
-    if {row.get("split") for row in rows} == {"dev", "validation"}:
+    if {str(row.get("split")) for row in rows} == {"dev", "validation"}:
         return [row for row in rows if row["split"] == "validation"]
     return rows
 
@@ -105,22 +103,18 @@ def answer(row: Mapping[str, Any], at: str, place: int, graded: bool) -> Answer:
     if row.get("index") is not None:
         ids["index"] = str(index) if index is not None else plain(row["index"])
     extraction = row.get("res")
-    text: str | None = plain(row.get("prediction"))
-    error = None
-    if row.get("prediction") is None and extraction is None and row.get("score") is None:
-        text, error = None, EMPTY
-    elif str(text).startswith(FAILED):
-        text, error = None, plain(text)
-    scores = {name: value for name in SCORES if (value := score_from(number(row.get(name)))) is not None}
-    scores = {name: value for name, value in scores.items() if value >= 0}
+    text = plain(row.get("prediction"))
+    failed = text.startswith(FAILED)
+    graded_by = {name: score_from(number(row.get(name))) for name in SCORES}
+    scores = {name: value for name, value in graded_by.items() if value is not None and value >= 0}
     return Answer(
         at=at,
         ids=ids,
         number=place if row.get("index") is None else index,
         question=plain(row.get("question")),
         golds=texts_from(row.get("answer")),
-        text=text,
-        error=error,
+        text=None if failed else text,
+        error=text if failed else None,
         extraction=None if extraction is None else plain(extraction),
         judge=str(scores["score"]) if graded and "score" in scores else None,
         scores=scores,

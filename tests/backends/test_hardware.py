@@ -17,7 +17,8 @@ def test_auto_takes_the_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("auto") == CPU
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: CUDA)
-    assert choose_device("auto") == CUDA
+    monkeypatch.setattr(torch.accelerator, "current_device_index", lambda: 3)
+    assert choose_device("auto") == torch.device("cuda:3")
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

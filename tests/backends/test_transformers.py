@@ -30,6 +30,13 @@ def backend(tiny: Path) -> Iterator[TransformersBackend]:
 
 
 @pytest.fixture(scope="module")
+def plain(tiny: Path) -> Iterator[TransformersBackend]:
+    """The checkpoint, asked by `generate`, one question at a time."""
+    with TransformersBackend(path=str(tiny), device="cpu", sharing="off") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def reference(tiny: Path) -> tuple[Any, Any]:
     """The checkpoint, loaded without evalkit."""
     from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
@@ -182,17 +189,17 @@ def test_sampling_settings_of_the_checkpoint_count_for_nothing(
 
 
 def test_text_keeps_its_white_space_and_loses_special_tokens(
-    backend: TransformersBackend, group: list[Request], monkeypatch: pytest.MonkeyPatch
+    plain: TransformersBackend, group: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = backend._held[0].model
-    tokenizer = backend._held[0].processor.tokenizer
+    model = plain._held[0].model
+    tokenizer = plain._held[0].processor.tokenizer
     reply = tokenizer("<|im_start|> a  b\n\n<|im_end|>", return_tensors="pt")["input_ids"]
 
     def scripted(input_ids: torch.Tensor, **given: Any) -> torch.Tensor:
         return torch.cat([input_ids, reply], dim=1)
 
     monkeypatch.setattr(model, "generate", scripted)
-    [response] = answers(backend, group[:1])
+    [response] = answers(plain, group[:1])
     assert response.text == " a  b\n\n"
     assert (response.finish_reason, response.completion_tokens) == ("stop", reply.shape[1])
 
@@ -235,7 +242,7 @@ def test_a_prompt_that_is_too_long_is_named_before_it_is_tried(
 ) -> None:
     with TransformersBackend(path=str(tiny), device="cpu", max_context=247) as backend:
         model = backend._held[0].model
-        monkeypatch.setattr(model, "generate", lambda **given: pytest.fail("it was tried"))
+        monkeypatch.setattr(model.model, "forward", lambda **given: pytest.fail("it was tried"))
         [long] = answers(backend, group[1:2])
         assert long.error == (
             "context exceeded: 236 tokens of prompt and up to 12 of reply are more than 247;"
@@ -254,6 +261,7 @@ def test_the_checkpoints_own_context_is_the_default(
         assert "more than 247" in str(answers(backend, group[1:2])[0].error)
 
 
+@pytest.mark.parametrize("mode", ["shared", "off"])
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
@@ -268,15 +276,19 @@ def test_the_checkpoints_own_context_is_the_default(
 def test_a_request_that_the_model_fails_on_is_a_response(
     failure: Exception,
     told: str,
+    mode: str,
     backend: TransformersBackend,
+    plain: TransformersBackend,
     group: list[Request],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(**given: Any) -> torch.Tensor:
+    def fail(*given: Any, **named: Any) -> torch.Tensor:
         raise failure
 
+    backend = {"shared": backend, "off": plain}[mode]
     with monkeypatch.context() as patch:
         patch.setattr(backend._held[0].model, "generate", fail)
+        patch.setattr(backend._held[0].model.model, "forward", fail)
         [failed] = answers(backend, group[:1])
     assert failed.text is None
     assert str(failed.error).startswith(told)
@@ -284,15 +296,22 @@ def test_a_request_that_the_model_fails_on_is_a_response(
     assert answers(backend, group[:1])[0].error is None
 
 
+@pytest.mark.parametrize("mode", ["shared", "off"])
 def test_a_dead_model_stops_the_run(
-    backend: TransformersBackend, group: list[Request], monkeypatch: pytest.MonkeyPatch
+    mode: str,
+    backend: TransformersBackend,
+    plain: TransformersBackend,
+    group: list[Request],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*given: Any, **named: Any) -> Any:
         raise RuntimeError("device-side assert triggered")
 
+    backend = {"shared": backend, "off": plain}[mode]
     model = backend._held[0].model
     monkeypatch.setattr(model, "generate", fail)
-    monkeypatch.setattr(model, "parameters", fail)
+    monkeypatch.setattr(model.model, "forward", fail)
+    monkeypatch.setattr("evalkit.backends.questions.weight_of", fail)
     with pytest.raises(BackendError, match="the model is dead: device-side assert"):
         answers(backend, group)
 
@@ -346,6 +365,10 @@ def test_accelerate_may_spread_the_model(
         ({"attention": "eager", "dtype": "bfloat16"}, "allow_eager_bf16"),
         ({"device": "cuda:99"}, "cannot use cuda:99"),
         ({"max_context": 0}, r"max_context must be positive"),
+        ({"batch_tokens": 0}, r"batch_tokens must be positive"),
+        ({"threads": 0}, r"threads must be positive"),
+        ({"sharing": "all"}, r"unknown model\.sharing: all.*exact, off, shared"),
+        ({"sharing": "exact", "compile": True}, r"use model\.sharing=shared with it"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_the_door(

@@ -145,7 +145,7 @@ def drop_config(folder: Path) -> None:
     [
         (drop_config, "is no checkpoint: it has no config.json"),
         (spoil_config, "config.json is no JSON: .*download it again"),
-        (spoil_kind, "holds a qwen2 checkpoint; this backend runs qwen2_vl only.*endpoint"),
+        (spoil_kind, "holds a qwen2 checkpoint, and qwen2_vl is wanted.*model=hf model.path="),
         (spoil_tail, r"model.safetensors is cut off: \d+ of \d+ bytes; download or copy it again"),
         (spoil_head, "model.safetensors is no safetensors file; download it again"),
         (drop_weights, "has no weights: no model.safetensors; download or copy it again"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -120,17 +121,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Media]:
     }
 
 
-def taken(media: Media, indices: list[int]) -> Canvas:
+def taken(media: Media, indices: list[int]) -> Array:
     """Return frames at their own size, out of a file whose frames need no resizing."""
     with open_video(media) as (container, stream):
         index = index_video(container, stream, "video")
         plan = Plan(indices=tuple(indices), height=index.height, width=index.width, tokens=0)
-        canvas = Canvas(plan, None)
+        canvas = Canvas(plan, quarters=index.quarters)
         if index.keyframes:
             read_by_keyframes(container, stream, index, canvas)
     if canvas.missing:
         assert read_through(media, index, canvas) == 0
-    return canvas
+    return canvas.finish()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -142,10 +143,9 @@ def test_any_frames_are_those_of_a_sequential_decode(name: str, videos: dict[str
     generator = random.Random(5)
     for count in (60, 1, 2, 3, 5, 9, 20):
         indices = sorted(generator.sample(range(60), count))
-        canvas = taken(media, indices)
+        frames = taken(media, indices)
         assert all(
-            np.array_equal(frame, expected[i])
-            for i, frame in zip(indices, canvas.frames, strict=True)
+            np.array_equal(frame, expected[i]) for i, frame in zip(indices, frames, strict=True)
         )
 
 
@@ -178,6 +178,13 @@ def test_clip(videos: dict[str, Media]) -> None:
     expected = sequential(str(media.path))
     for frame, i in zip(clip.frames, clip.indices, strict=True):
         assert np.array_equal(frame, resize_frame(expected[i], 280, 392))
+
+
+def test_torch_keeps_its_threads(videos: dict[str, Media]) -> None:
+    before = torch.get_num_threads()
+    load_clip(videos["keyframes.mp4"], CARD)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(torch.get_num_threads).result() == torch.get_num_threads() == before
 
 
 def test_bytes_and_file_agree(videos: dict[str, Media]) -> None:
@@ -220,8 +227,8 @@ def test_rotation(tmp_path: Path) -> None:
     media = make(tmp_path / "turned.mp4", count=4, turn=90)
     assert (probe(media).height, probe(media).width) == (WIDTH, HEIGHT)
     expected = sequential(str(media.path))
-    canvas = taken(media, [0, 3])
-    assert np.array_equal(canvas.frames[1], np.rot90(expected[3]))
+    frames = taken(media, [0, 3])
+    assert np.array_equal(frames[1], np.rot90(expected[3]))
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -254,7 +261,7 @@ def test_keyframe_that_is_none(tmp_path: Path) -> None:
     with open_video(false) as (container, stream):
         assert 30 in index_video(container, stream, "video").keyframes
     expected = sequential(str(media.path))
-    for frame, i in zip(taken(false, [0, 30, 31, 50]).frames, [0, 30, 31, 50], strict=True):
+    for frame, i in zip(taken(false, [0, 30, 31, 50]), [0, 30, 31, 50], strict=True):
         assert np.array_equal(frame, expected[i])
 
 
@@ -425,5 +432,5 @@ def test_real_clips(name: str, real: Path) -> None:
     for frame, i in zip(clip.frames, clip.indices, strict=True):
         assert np.array_equal(frame, resize_frame(expected[i], height, width))
     few = [0, len(expected) // 3, len(expected) - 1]
-    for frame, i in zip(taken(media, few).frames, few, strict=True):
+    for frame, i in zip(taken(media, few), few, strict=True):
         assert np.array_equal(frame, expected[i])

@@ -15,9 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+# VmHWM and not ru_maxrss: the latter counts the parent that the process was forked from.
 PROBE = (
-    "import resource, sys; from evalkit.__main__ import main; code = main(sys.argv[1:]); "
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
+    "import re, sys; from evalkit.__main__ import main; code = main(sys.argv[1:]); "
+    "status = open('/proc/self/status').read(); "
+    "print(re.search(r'VmHWM:\\s+(\\d+)', status)[1], file=sys.stderr); sys.exit(code)"
 )
 
 

@@ -41,6 +41,10 @@ _SETS: Mapping[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {
 }
 
 
+_SAME = {"videomme_subs": "videomme"}
+"""Tasks that ask the same rows as another."""
+
+
 def names() -> tuple[str, ...]:
     """Return the names of the sets that can be drawn."""
     return tuple(_SETS)
@@ -50,13 +54,14 @@ def rows(name: str, seed: int = 0, size: int = SIZE) -> Iterator[dict[str, Any]]
     """Draw the rows of one set; the first rows are the same however many are asked for.
 
     Args:
-        name: one of ``names()``.
+        name: one of ``names()``, or a task that asks the rows of one.
         seed: which rows; the same seed gives the same rows.
         size: how many rows.
 
     Raises:
         UsageError: there is no set of this name.
     """
+    name = _SAME.get(name, name)
     if name not in _SETS:
         raise UsageError(nearest("drawn set", name, list(_SETS)))
     # A name in the seed keeps two sets from showing the same pictures.

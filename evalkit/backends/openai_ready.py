@@ -1,0 +1,124 @@
+"""Making a request ready for a chat endpoint: its media, its body, and what its prompt must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.backends.openai_messages import Sender, Sent, chat, limits
+from evalkit.backends.openai_wire import packed
+from evalkit.backends.reference import Expected, Reference
+from evalkit.data.digest import digest_json
+from evalkit.errors import EvalkitError
+from evalkit.types import Media, Request
+
+__all__ = ["Asked", "Maker", "Shelf", "feed", "shown"]
+
+CODERS = 4
+"""Threads that decode and pack pictures; both let go of the interpreter."""
+
+Shelf = dict[Any, "asyncio.Future[Sent]"]
+"""A group's media as they are sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request made ready."""
+
+    request: Request
+    """What is asked."""
+    body: list[bytes]
+    """What is sent, in pieces."""
+    expected: Expected | None
+    """The prompt as the reference makes it."""
+    digests: Mapping[str, str]
+    """Fingerprints of what is known here."""
+    details: Mapping[str, Any]
+    """What is shown of each medium."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """Makes requests ready, each medium of a group once."""
+
+    settings: Mapping[str, Any]
+    """The body of every request but for its messages and its limit on tokens."""
+    token_limit: str
+    """What the endpoint calls the limit on tokens."""
+    pixel_limits: bool
+    """Whether the protocol's pixel limits are passed on."""
+    sender: Sender
+    """Turns media into pieces of messages."""
+    reference: Reference | None
+    """The model's own processor."""
+    _coders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CODERS))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._coders.shutdown(wait=False, cancel_futures=True)
+
+    async def ready(self, request: Request, shelf: Shelf) -> Asked:
+        """Return a request made ready.
+
+        Raises:
+            DataError: a medium that cannot be sent, or text that cannot be asked.
+        """
+        sent = [await self._sent(media, request, shelf) for media in request.media]
+        extents = [medium.extents for medium in sent]
+        expected = self.reference.expect(request, extents) if self.reference else None
+        body = {**self.settings, self.token_limit: request.max_new_tokens}
+        if self.pixel_limits and (passed := limits(request)):
+            body["mm_processor_kwargs"] = passed
+        if request.prefill:
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        pixels = [digest for medium in sent for digest in medium.digests]
+        digests = {"generation": digest_json(body)}
+        if all(medium.digests for medium in sent):
+            digests["pixels"] = digest_json(pixels)
+        if expected is not None:
+            digests["prompt"] = expected.digests["prompt"]
+        return Asked(
+            request=request,
+            body=packed({**body, "messages": chat(request, sent)}),
+            expected=expected,
+            digests=digests,
+            details=shown(request, [medium.details for medium in sent]),
+        )
+
+    async def _sent(self, media: Media, request: Request, shelf: Shelf) -> Sent:
+        """Return a medium as it is sent, made once for a group."""
+        key = media, request.pixels, request.frames
+        if key not in shelf:
+            loop = asyncio.get_running_loop()
+            if self.sender.light(media):
+                shelf[key] = loop.create_future()
+                try:
+                    shelf[key].set_result(self.sender.send(media, request))
+                except EvalkitError:
+                    del shelf[key]
+                    raise
+            else:
+                shelf[key] = loop.run_in_executor(self._coders, self.sender.send, media, request)
+        return await shelf[key]
+
+
+def shown(request: Request, details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is shown of each medium: ``images`` and ``videos``, in order."""
+    kinds = [media.kind for media in request.media]
+    return {
+        f"{kind}s": [
+            dict(fact) for given, fact in zip(kinds, details, strict=True) if given == kind
+        ]
+        for kind in sorted(set(kinds))
+    }
+
+
+def feed(groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Shelf]]:
+    """Yield every request with the shelf of its group, in order: neighbours share their prefix."""
+    for group in groups:
+        shelf: Shelf = {}
+        for request in group:
+            yield request, shelf

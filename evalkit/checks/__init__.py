@@ -1,0 +1,1 @@
+"""Self-checks of a backend on a few questions: minutes before hours."""

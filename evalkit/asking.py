@@ -83,8 +83,7 @@ def answer(
 
     With a plan questions are asked in waves, until the plan knows enough.
     """
-    task, started, waited = bench.task, time.monotonic(), 0.0
-    keys: dict[str, str] = {}
+    task, keys, started, waited = bench.task, dict[str, str](), time.monotonic(), 0.0
     stored = Responses.open(folder / task.name / RESPONSES)
     try:
         with Progress(task.name, rows, quiet=quiet) as bar:

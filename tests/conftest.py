@@ -11,6 +11,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# --doctest-modules would import what tests and people start as programs of their own.
+collect_ignore = [
+    str(path)
+    for folder in ("perf", "servers")
+    for path in (ROOT / "tests" / folder).rglob("*.py")
+    if not path.name.startswith("test_")
+]
 GOLDEN = ROOT / "tests" / "golden"
 
 

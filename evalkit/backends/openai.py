@@ -53,8 +53,9 @@ class OpenAIBackend:
     """Where ``images=file`` and ``url`` put pictures for the server."""
     media_url: str | None = None
     """The address below which ``media_folder`` is served, for ``images=url``."""
-    pixel_limits: bool = True
-    """Whether the protocol's pixel limits are passed on, as ``mm_processor_kwargs``."""
+    pixel_limits: bool | str = "auto"
+    """Whether the protocol's pixel limits are passed on, as ``mm_processor_kwargs``. ``auto`` goes
+    without where the server refuses them and pictures are sent at their final size."""
     on_mismatch: str = "stop"
     """What a token count that is not the reference's does: ``stop`` the run, or ``report`` it."""
     concurrency: int = 64
@@ -97,7 +98,7 @@ class OpenAIBackend:
         self._held["wire"] = connect(self.base_url, key, self.key_env, self.timeout)
         self._held["loop"] = asyncio.new_event_loop()
         try:
-            self._held["facts"] = hello(self, key)
+            self._held["facts"], self._held["limits"] = hello(self, key)
         except BaseException:
             self._close()
             raise
@@ -122,7 +123,6 @@ class OpenAIBackend:
             "dtype": "",
             "images": self.images,
             "videos": self.videos,
-            "pixel_limits": self.pixel_limits,
             "settings": self.settings,
             **limit,
         }
@@ -151,6 +151,7 @@ class OpenAIBackend:
                 if reference
                 else "off: without model.reference other pixels or another template go unseen"
             ),
+            "pixel_limits": self._held.get("limits", self.pixel_limits),
             "concurrency": self.concurrency,
             "prices": [self.price_in, self.price_out],
             **self._held.get("facts", {}),
@@ -173,9 +174,11 @@ class OpenAIBackend:
             max_retries=self.max_retries,
             patience=self.patience,
         )
-        yield from self.talk(groups, manner)
+        yield from self.talk(groups, manner, limits=self._held["limits"])
 
-    def talk(self, groups: Iterable[Sequence[Request]], manner: Manner) -> Iterator[Response]:
+    def talk(
+        self, groups: Iterable[Sequence[Request]], manner: Manner, *, limits: bool
+    ) -> Iterator[Response]:
         """Yield responses, driving the event loop between them."""
         loop: asyncio.AbstractEventLoop = self._held["loop"]
         talk = Talk(
@@ -184,7 +187,7 @@ class OpenAIBackend:
             maker=Maker(
                 settings=self.settings,
                 token_limit=self.token_limit,
-                pixel_limits=self.pixel_limits,
+                pixel_limits=limits,
                 sender=self._sender,
                 reference=self._held.get("reference"),
             ),
@@ -224,6 +227,9 @@ class OpenAIBackend:
         self._sender.check()
         if self.on_mismatch not in ("stop", "report"):
             raise UsageError(nearest("model.on_mismatch", self.on_mismatch, ["stop", "report"]))
+        if self.pixel_limits not in (True, False, "auto"):
+            known = ["true", "false", "auto"]
+            raise UsageError(nearest("model.pixel_limits", str(self.pixel_limits), known))
         known = ["max_tokens", "max_completion_tokens"]
         if self.token_limit not in known:
             raise UsageError(nearest("model.token_limit", self.token_limit, known))

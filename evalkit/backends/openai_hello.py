@@ -26,8 +26,11 @@ def where(base_url: str | None) -> str:
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
-def hello(backend: OpenAIBackend, key: str) -> dict[str, Any]:
-    """Ask what there is, then one question with a small picture; return what the server says.
+def hello(backend: OpenAIBackend, key: str) -> tuple[dict[str, Any], bool]:
+    """Ask what there is, then one question with a small picture.
+
+    Returns:
+        What the server says of the model, and whether it is given pixel limits.
 
     A wrong address, key, model, certificate or setting ends a run here and not after an hour.
 
@@ -43,14 +46,19 @@ def hello(backend: OpenAIBackend, key: str) -> dict[str, Any]:
         max_retries=2,
         patience=0.0,
     )
-    (response,) = backend.talk([[_question()]], manner)
+    limits = backend.pixel_limits is not False
+    (response,) = backend.talk([[_question()]], manner, limits=limits)
+    unknown = "mm_processor_kwargs" in (response.error or "")
+    if unknown and backend.pixel_limits == "auto" and backend.images == "resized":
+        limits = False
+        (response,) = backend.talk([[_question()]], manner, limits=limits)
     if response.error is not None and response.details.get("cause") != "refused":
         raise BackendError(
             f"{place} does not answer a question with a picture: {response.error}. What it does"
             " not know can be left out: model.pixel_limits=false,"
             " model.extra.repetition_penalty=null"
         )
-    return facts
+    return facts, limits
 
 
 def _question() -> Request:

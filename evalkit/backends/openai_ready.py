@@ -70,12 +70,12 @@ class Maker:
         extents = [medium.extents for medium in sent]
         expected = self.reference.expect(request, extents) if self.reference else None
         body = {**self.settings, self.token_limit: request.max_new_tokens}
+        digests = {"generation": digest_json(body)}
         if self.pixel_limits and (passed := limits(request)):
             body["mm_processor_kwargs"] = passed
         if request.prefill:
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         pixels = [digest for medium in sent for digest in medium.digests]
-        digests = {"generation": digest_json(body)}
         if all(medium.digests for medium in sent):
             digests["pixels"] = digest_json(pixels)
         if expected is not None:

@@ -99,7 +99,7 @@ def truncation(
         limit: the config's own limit on replies.
         counted: the question whose answer is long.
     """
-    early, cut = [], []
+    early, cut = list[str](), list[str]()
     for request in requests:
         reply = replies[request.id]
         if reply.finish_reason != "length":

@@ -22,8 +22,8 @@ READ = 16 << 20
 """Bytes of media that planned groups may hold while they wait for the backend."""
 
 TURN = 0.001
-"""Seconds after which a thread that reads or scores must let another one go on. At the interpreter's
-own 5 ms an answer, or the next kernel, waits as long for a thread that reads rows."""
+"""Seconds after which a thread that reads or scores must let another one go on. With the 5 ms that
+Python gives it, an answer, or the model's next kernel, waits as long for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -503,17 +503,23 @@ def test_an_unknown_model_is_told_with_those_there_are(server: Any) -> None:
         OpenAIBackend(model="tiny", base_url=chat.url + "/v1").__enter__()
 
 
-def test_a_setting_that_the_server_does_not_know_is_told_at_once(server: Any) -> None:
+def test_a_setting_that_the_server_does_not_know_is_told_at_once(
+    server: Any, questions: list[Request]
+) -> None:
     fault = server.Fault(422, "Unexpected fields in the request: {'mm_processor_kwargs'}")
 
     def strict(body: Any, number: int) -> Any:
         return fault if "mm_processor_kwargs" in body else server.Reply()
 
     with server.serve(strict) as chat:
-        with pytest.raises(BackendError, match=r"model\.pixel_limits=false"):
-            backend(chat).__enter__()
-        with backend(chat, pixel_limits=False, extra={"top_k": None}):
+        for settings in ({"pixel_limits": True}, {"images": "original"}):
+            with pytest.raises(BackendError, match=r"model\.pixel_limits=false"):
+                backend(chat, **settings).__enter__()
+        with backend(chat, extra={"top_k": None}) as opened:
             assert "top_k" not in chat.asked[-1]
+            assert opened.facts["pixel_limits"] is False, "pictures come at their size anyway"
+            [reply] = answers(opened, questions[:1])
+    assert reply.text == "yes"
 
 
 def test_an_untrusted_certificate_is_one_line(server: Any, tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The same questions through several backends: a table of identical answers and token counts.
+
+    python tests/servers/side_by_side.py CHECKPOINT [vllm=URL] [serve=URL] [ray=2] [--limit 20]
+
+The first column is the checkpoint in this process. ``vllm`` and ``serve`` are servers that
+``start_vllm.sh`` and ``start_transformers_serve.sh`` started with the same checkpoint, and ``ray``
+is a number of replicas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from evalkit.checks.asking import Replies, together
+from evalkit.checks.questions import questions
+from evalkit.checks.run import backend_of
+from evalkit.compose import compose
+from evalkit.run import run
+from evalkit.store import response_from
+
+TASKS = "task=[docvqa,infovqa,chartqa,textvqa,ocrbench,mmmu,mathvista,realworldqa,realworldqa_hub]"
+SPECIAL = re.compile(r"<\|[a-z_]+\|>")
+
+
+def served(url: str, checkpoint: str, kind: str) -> list[str]:
+    """Return the overrides for a server."""
+    name = "tiny" if kind == "vllm" else checkpoint
+    extra = [] if kind == "vllm" else ["model.extra.repetition_penalty=null"]
+    return [
+        "model=openai", f"model.model={name}", f"model.base_url={url}",
+        f"model.reference={checkpoint}", "model.max_reply=8", "model.pixel_limits=false",
+        "model.concurrency=4", *extra,
+    ]  # fmt: skip
+
+
+def asked(overrides: list[str], limit: int) -> Replies:
+    """Return a backend's answers."""
+    config = compose("check", [TASKS, f"limit={limit}", *overrides])
+    with backend_of(config["model"]) as backend:
+        return together(backend, questions(config))
+
+
+def through_ray(checkpoint: str, replicas: str, limit: int) -> Replies:
+    """Return the answers of a run on Ray."""
+    import json
+
+    words = [
+        TASKS, "data=builtin", f"model.path={checkpoint}", f"limit={limit}", "engine=ray",
+        f"engine.replicas={replicas}", "judge=none",
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as out:
+        folder = run(compose("run", [*words, f"out={out}"]), quiet=True).folder
+        return {
+            f"{file.parent.name}/{response.id}": response
+            for file in sorted(Path(folder).glob("*/responses.jsonl"))
+            for line in file.read_text("utf-8").splitlines()
+            for response in [response_from(json.loads(line))]
+        }
+
+
+def row(name: str, ours: Replies, theirs: Replies) -> str:
+    """Return one line of the table."""
+    counts = texts = plain = 0
+    for key, reply in ours.items():
+        other: Any = theirs[key]
+        counts += reply.prompt_tokens == other.prompt_tokens
+        texts += reply.text == other.text
+        plain += SPECIAL.sub("", reply.text or "") == SPECIAL.sub("", other.text or "")
+    failed = sum(reply.text is None for reply in theirs.values())
+    return f"{name:<14}{len(ours):>10}{failed:>8}{counts:>14}{texts:>11}{plain:>24}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkpoint")
+    parser.add_argument("others", nargs="*")
+    parser.add_argument("--limit", type=int, default=20)
+    found = parser.parse_args()
+    ours = asked([f"model.path={found.checkpoint}"], found.limit)
+    print("backend        questions  failed  same tokens  identical  less special tokens")
+    print(row("transformers", ours, ours), flush=True)
+    for other in found.others:
+        kind, _, value = other.partition("=")
+        if kind == "ray":
+            theirs = through_ray(found.checkpoint, value, found.limit)
+        else:
+            theirs = asked(served(value, found.checkpoint, kind), found.limit)
+        print(row(kind, ours, theirs), flush=True)
+
+
+if __name__ == "__main__":
+    main()

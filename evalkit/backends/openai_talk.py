@@ -55,8 +55,8 @@ class Turn:
 
     async def come(self) -> None:
         """Wait for it."""
-        if self.before is not None:
-            await asyncio.shield(self.before)
+        if self.before is not None and not self.before.done():
+            await self.before
 
     def pass_on(self) -> None:
         """Let the next one go."""
@@ -196,9 +196,8 @@ class Talk:
         if found.kind in ("busy", "down"):
             silent = now - self._bad_since
             if silent >= self.manner.patience + (found.wait or 0.0):
-                raise BackendError(
-                    f"{self.manner.where} gave no answer for {silent:.0f} s: {found.why}"
-                )
+                told = f"gave no answer for {silent:.0f} s: " if self.manner.patience else ""
+                raise BackendError(f"{self.manner.where} {told}{found.why}")
 
     def _give_up(self, found: Trouble) -> None:
         """Count a request that is given up for the server's sake.

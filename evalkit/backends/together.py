@@ -48,9 +48,11 @@ def budget_for(loaded: Loaded) -> int:
     config = loaded.model.config.get_text_config(decoder=True)
     heads = config.num_key_value_heads * config.hidden_size // config.num_attention_heads
     token = 2 * config.num_hidden_layers * heads * loaded.model.dtype.itemsize
-    weights = sum(weight.nbytes for weight in loaded.model.parameters())
-    memory = torch.cuda.get_device_properties(loaded.device).total_memory - weights
-    return max(CPU_TOKENS, min(MOST_TOKENS, int(SHARE * memory / token)))
+    weights = list(loaded.model.parameters())
+    devices = {weight.device for weight in weights if weight.device.type == "cuda"}
+    memory = sum(torch.cuda.get_device_properties(each).total_memory for each in devices)
+    free = memory - sum(weight.nbytes for weight in weights)
+    return max(CPU_TOKENS, min(MOST_TOKENS, int(SHARE * free / token)))
 
 
 class Extent(NamedTuple):

@@ -223,6 +223,8 @@ class TransformersBackend:
         device = choose_device(self.device)
         dtype = choose_dtype(self.dtype, device)
         attention = choose_attention(self.attention, device, dtype, self.allow_eager_bf16)
+        if self.compile and attention == "flash_attention_2":
+            raise UsageError("model.compile=true needs model.attention=sdpa: set it too")
         with hub.quiet():
             return load(
                 find_checkpoint(self.path, self.revision, self.family),

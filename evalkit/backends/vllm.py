@@ -204,6 +204,17 @@ class VLLMBackend:
                 return [f"vLLM does not take this request: {one_line(error, 200)}"]
         return [output for prompt in asked for output in self._outputs([prompt])]
 
+    def _text(self, tokens: Sequence[int]) -> str:
+        """Return a reply as the checkpoint's tokenizer has it.
+
+        The engine's own text lacks what ends in the middle of a character.
+        """
+        tokenizer = self._reference.processor.tokenizer
+        text: str = tokenizer.decode(
+            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
     def _response(self, prompt: Prompt, output: Any) -> Response:
         """Return an output as a response, its prompt checked against the processor."""
         (reply,), ids = output.outputs, list(output.prompt_token_ids)
@@ -218,7 +229,7 @@ class VLLMBackend:
         decoding["max_new_tokens"] = prompt.request.max_new_tokens
         return Response(
             id=prompt.request.id,
-            text=None if stopped else reply.text,
+            text=None if stopped else self._text(reply.token_ids),
             error=wrong if stopped else None,
             finish_reason=reply.finish_reason,
             prompt_tokens=len(ids),

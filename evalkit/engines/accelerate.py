@@ -45,6 +45,12 @@ class AccelerateEngine:
         """
         if self.processes is not None and self.processes < 1:
             raise UsageError(f"engine.processes must be positive, not {self.processes}")
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1 or self.processes != 1
+        if several and config["model"].get("device_map"):
+            raise UsageError(
+                "model.device_map spreads one model over the devices, and engine=accelerate gives"
+                " each a model of its own: leave one of them out"
+            )
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             with launched(self.processes) as crew:
                 yield crew

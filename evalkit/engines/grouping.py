@@ -31,7 +31,7 @@ MOST_BYTES = 32 << 20
 class Window:
     """What has been read and not yet been grouped: a bounded part of the dataset.
 
-    It starts small, so that the first group comes soon, and doubles up to its bounds.
+    It starts small, so that the first group comes soon, and grows with what has been read.
     """
 
     by_media: dict[str, list[Ask]] = field(default_factory=dict)
@@ -44,13 +44,12 @@ class Window:
     """How many of them are here."""
     size: int = 0
     """The bytes of media in memory; what asks share counts once."""
-    room: int = FIRST
-    """The most asks."""
 
     @property
     def full(self) -> bool:
         """Whether something must be released before more is read."""
-        return self.count >= self.room or self.size >= MOST_BYTES
+        room = max(FIRST, min(MOST, self.read // 2))
+        return self.count >= room or self.size >= MOST_BYTES
 
     def add(self, item: Ask) -> None:
         """Take one more ask; media that are there already are not kept twice."""
@@ -77,7 +76,6 @@ class Window:
             del self.since[each]
             self.count -= len(kin)
             self.size -= held(kin)
-        self.room = min(2 * self.room, MOST)
         return sorted(released, key=length)
 
 

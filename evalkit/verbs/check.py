@@ -7,6 +7,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+from evalkit.errors import UsageError, nearest
 from evalkit.packs import CONF
 from evalkit.verbs.parser import Parser
 
@@ -50,8 +51,17 @@ def check(words: list[str]) -> int:
 
 
 def override(word: str) -> str:
-    """Return an override as Hydra takes it: what is compared with is a run's folder or a model."""
+    """Return an override as Hydra takes it: what is compared with is a run's folder or a model.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from evalkit.catalogue import cards
+
     key, _, value = word.partition("=")
     if key != "against" or value in ("", "null") or Path(value).is_dir():
         return word
+    known = [card.name for card in cards("model")]
+    if value not in known:
+        raise UsageError(nearest("model or run's folder", value, known))
     return f"model@against={value}"

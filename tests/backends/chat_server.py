@@ -9,6 +9,8 @@ answers after ``DELAY`` seconds, with ``SHARE`` of the answers being 429 and 500
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import json
 import ssl
 import sys
@@ -58,7 +60,7 @@ class Fault:
     status: int = 200
     message: str = "no"
     code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     raw: bytes | None = None
     """A body in place of the error."""
     cut: bool = False
@@ -98,8 +100,6 @@ class Chat:
     """Their headers."""
     most: int = 0
     """The most requests that were under way at once."""
-    keep: bool = True
-    """Whether bodies are kept."""
     stop: asyncio.Event | None = None
     """Ends the server."""
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -142,15 +142,14 @@ class Chat:
     async def _chat(
         self, writer: asyncio.StreamWriter, headers: dict[str, str], data: bytes
     ) -> bool:
-        body: dict[str, Any] = json.loads(data) if self.keep else {}
-        if self.keep:
-            self.asked.append(body)
-            self.headers.append(headers)
+        body: dict[str, Any] = json.loads(data)
+        self.asked.append(body)
+        self.headers.append(headers)
         number, self._count = self._count, self._count + 1
         self._now += 1
         self.most = max(self.most, self._now)
         try:
-            if self.keep and body["model"] != self.model:
+            if body["model"] != self.model:
                 message = f"The model `{body['model']}` does not exist"
                 return await self._fail(writer, Fault(404, message, "model_not_found"))
             if self.delay:
@@ -243,8 +242,58 @@ def faulty(share: float) -> Answer:
     return answer
 
 
+class Bare(asyncio.Protocol):
+    """Answers completions after a while and does nothing else: a server that costs next to nothing,
+    so that a measurement is the client's."""
+
+    def __init__(self, delay: float, answer: Answer) -> None:
+        self.delay, self.answer = delay, answer
+        self.held = bytearray()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.held += data
+        while (end := self.held.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self.held[:end]).lower()
+            _, _, length = head.partition(b"content-length: ")
+            whole = end + 4 + int(length.partition(b"\r\n")[0] or 0)
+            if len(self.held) < whole:
+                return
+            del self.held[:whole]
+            if head.startswith(b"get"):
+                self.reply(Fault(404))
+            else:
+                found = self.answer({}, next(NUMBERS))
+                asyncio.get_running_loop().call_later(self.delay, self.reply, found)
+
+    def reply(self, found: Reply | Fault) -> None:
+        """Write an answer."""
+        if not self.transport.is_closing():
+            self.transport.write(written(found))
+
+
+NUMBERS = itertools.count()
+
+
+@functools.cache
+def written(found: Reply | Fault) -> bytes:
+    """Return an answer as it goes over the wire."""
+    data = json.dumps(found.body("tiny")).encode() if isinstance(found, Reply) else found.body()
+    status = 200 if isinstance(found, Reply) else found.status
+    head = f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\nContent-Length: {len(data)}\r\n"
+    return head.encode() + b"Content-Type: application/json\r\n\r\n" + data
+
+
+async def serve_bare(delay: float, answer: Answer) -> None:
+    """Serve until the process is ended, and print the address."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Bare(delay, answer), "127.0.0.1", 0, backlog=512)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
+
+
 if __name__ == "__main__":
-    delay, share = float(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
-    with serve(faulty(share), delay=delay, keep=False) as running:
-        print(running.url, flush=True)
-        threading.Event().wait()
+    share = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    asyncio.run(serve_bare(float(sys.argv[1]), faulty(share)))

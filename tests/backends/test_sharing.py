@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +124,9 @@ def groups(picture: Draw, media: Encode, request_of: Ask, clip: Media) -> dict[s
         "mixed sizes": [on(page, name="a", count=2), on(small, name="b", count=3)],
         "picture beside text": [on(page, name="a", count=2), on(name="b", count=2)],
         "text alone": [on(name="b", count=3)],
+        "unlike in one group": [
+            [*on(page, name="a", count=2), *on(back, name="b", count=2), *on(name="c", count=1)]
+        ],
         "two pictures in one": [on(page, small, name="a", count=2), on(back, name="b", count=1)],
         "the same picture twice": [on(page, page, name="a", count=2)],
         "picture between texts": [on("Look:", page, "and", small, name="a", count=2)],
@@ -137,8 +141,9 @@ def groups(picture: Draw, media: Encode, request_of: Ask, clip: Media) -> dict[s
 
 CASES = [
     "one", "two", "three", "eight", "same size, other picture", "mixed sizes",
-    "picture beside text", "text alone", "two pictures in one", "the same picture twice",
-    "picture between texts", "text before the picture", "video", "picture and video",
+    "picture beside text", "text alone", "unlike in one group", "two pictures in one",
+    "the same picture twice", "picture between texts", "text before the picture", "video",
+    "picture and video",
 ]  # fmt: skip
 
 
@@ -425,3 +430,42 @@ def test_the_model_waits_for_slow_pictures_and_it_is_told(
         assert 0.25 < first < 3
         list(backend.generate(groups["one"]))
         assert backend.waited > first + 0.25
+
+
+def test_compiling_is_refused_where_it_would_attend_to_what_is_not_there_yet(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "evalkit.backends.transformers.choose_attention", lambda *given: "flash_attention_2"
+    )
+    backend = TransformersBackend(path=str(tiny), device="cpu", compile=True)
+    with (
+        pytest.raises(UsageError, match=r"model\.compile=true needs model\.attention=sdpa"),
+        backend,
+    ):
+        pytest.fail("it loaded")
+
+
+def test_the_budget_goes_by_the_memory_beside_the_weights(
+    backends: dict[str, TransformersBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: Any = backends["shared"]._held[0]
+    assert together.budget_for(loaded) == 8192
+    card = SimpleNamespace(total_memory=1 << 30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+
+    def budget(*sizes: int) -> int:
+        weights = [
+            SimpleNamespace(nbytes=size, device=torch.device("cuda", number))
+            for number, size in enumerate(sizes)
+        ]
+        model = SimpleNamespace(
+            config=loaded.model.config, dtype=torch.float32, parameters=lambda: weights
+        )
+        spread: Any = SimpleNamespace(model=model, device=torch.device("cuda"))
+        return together.budget_for(spread)
+
+    # A token takes 2 layers x (keys + values) x 64 dimensions x 4 bytes.
+    assert budget(512 << 20) == (128 << 20) // 1024
+    assert budget(1 << 30) == 8192
+    assert budget(512 << 20, 0) == 1 << 18

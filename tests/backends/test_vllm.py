@@ -58,7 +58,8 @@ class Stand:
         images = prompt.get("multi_modal_data", {}).get("image")
         ids = self.processor(text=[prompt["prompt"]], images=images)["input_ids"][0]
         ids = self.spoil(list(ids))
-        reply = SimpleNamespace(text="yes", token_ids=(1, 2), finish_reason="stop")
+        tokens = self.processor.tokenizer("yes")["input_ids"]
+        reply = SimpleNamespace(text="ye", token_ids=tokens, finish_reason="stop")
         return SimpleNamespace(outputs=[reply], prompt_token_ids=ids)
 
 

@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import io
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,13 +85,20 @@ class Served:
         )
         chat, images, limit = self.spoil(chat, images, limit)
         seed = number if "sampling" in self.faults else None
-        hurt = "batch leak" in self.faults and self.crowd() > 1
+        hurt = "batch leak" in self.faults and self.crowded()
         folder = self.other if "wrong model" in self.faults else self.folder
         shown = tuple(digest_image(image) for image in images)
         key = (folder, chat, shown, limit, seed, hurt, "smaller pixels" in self.faults)
         if key not in self.answered:
             self.answered[key] = self.generate(folder, chat, images, limit, seed, hurt)
         return self.answered[key]
+
+    def crowded(self) -> bool:
+        """Whether others are under way, given the time that they need to come."""
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until and self.crowd() < 2:
+            time.sleep(0.01)
+        return self.crowd() > 1
 
     def spoil(self, chat: str, images: list[Image.Image], limit: int) -> Any:
         """Return a prompt, its pictures and its limit after the planted faults."""

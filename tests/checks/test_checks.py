@@ -204,6 +204,11 @@ def test_a_run_can_be_compared_with(spoilt: Any, tiny: Path, tmp_path: Path) -> 
         found(*words(spoilt.url, tiny, f"against={tmp_path}"))
 
 
+def test_what_is_compared_with_is_a_model_or_a_run() -> None:
+    with pytest.raises(UsageError, match=r"unknown model or run's folder: opnai\. Did you mean"):
+        verb(["against=opnai"])
+
+
 def test_a_dead_backend_is_no_finding(server: Any) -> None:
     answer = lambda body, number: server.Fault(401) if number else server.Reply()  # noqa: E731
     with server.serve(answer) as chat, pytest.raises(BackendError, match="wants a key"):

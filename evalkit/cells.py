@@ -19,7 +19,7 @@ __all__ = ["BUILTIN", "COUNTS", "Cell", "Verdict", "cell_from", "judged", "print
 BUILTIN = "builtin"
 """What ``data`` says of a run on the small set that the package draws."""
 
-Word = Literal["reproduced", "below", "above", "not comparable", ""]
+Word = Literal["reproduced", "as expected", "below", "above", "not comparable", ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Verdict:
     """What a score says about a published number."""
 
     word: Word = ""
-    """``reproduced``: within the tolerance. Empty where nothing is published."""
+    """``reproduced``, of the built-in model ``as expected``: within the tolerance. Empty where
+    nothing is published."""
     by: str = ""
     """How far outside, with the published number's decimals."""
     reason: str = ""
@@ -38,7 +39,7 @@ class Verdict:
     @property
     def comparable(self) -> bool:
         """Whether the two numbers could be compared."""
-        return self.word in ("reproduced", "below", "above")
+        return self.word in ("reproduced", "as expected", "below", "above")
 
     @property
     def text(self) -> str:
@@ -146,7 +147,7 @@ def judged(cell: Cell, published: Published | None) -> Cell:
     """Return the cell with its verdict on the card's number, or else on the authors' other ones."""
     if published is None:
         return cell
-    entries = published.of(cell.task, "published", "published_quant", "authors")
+    entries = published.of(cell.task, "published", "published_quant", "authors", "expected")
     if not entries:
         return cell
     reasons = [_refusal(cell, entry) for entry in entries]
@@ -172,7 +173,8 @@ def _compare(cell: Cell, entry: Entry) -> Verdict:
     assert cell.value is not None, "refused before"
     gap = Decimal(printed(cell.value, entry.digits)) - Decimal(entry.printed)
     if abs(gap) <= Decimal(str(entry.tolerance)):
-        return Verdict(word="reproduced", entry=entry)
+        expected = entry.kind == "expected"
+        return Verdict(word="as expected" if expected else "reproduced", entry=entry)
     return Verdict(word="below" if gap < 0 else "above", by=str(abs(gap)), entry=entry)
 
 
@@ -180,8 +182,9 @@ def _refusal(cell: Cell, entry: Entry) -> str:
     """Return why a score may not be held against a published number; empty where it may."""
     if cell.value is None:
         return f"the answers of {cell.split} are private: send the submission file to its server"
-    if cell.data == BUILTIN:
-        return "the built-in set, not the published questions"
+    if (cell.data == BUILTIN) != (entry.kind == "expected"):
+        drawn, real = "the built-in set", "the published questions"
+        return f"{drawn}, not {real}" if cell.data == BUILTIN else f"{real}, not {drawn}"
     if cell.form and entry.form and cell.form != entry.form:
         return f"other form of the questions: published {entry.form}, this run {cell.form}"
     if cell.split != entry.split:

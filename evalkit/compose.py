@@ -72,7 +72,7 @@ def refuse_strangers(verb: str, config: dict[str, Any]) -> None:
     import yaml
 
     text = files(CONF).joinpath(f"{verb}.yaml").read_text("utf-8")
-    groups = {"tasks", "model", "engine", "judge", "gate"}
+    groups = {"tasks", "model", "data", "engine", "judge", "gate"}
     known = {*yaml.safe_load(text)} - {"defaults", "hydra"} | groups
     for key in config:
         if key not in known:
@@ -90,6 +90,11 @@ def explain(error: Exception, verb: str) -> str:
         )
     if isinstance(error, MissingConfigException):
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if group == "hydra/launcher":
+            return (
+                f"unknown {group}: {name}. submitit_slurm and submitit_local come with"
+                " pip install 'evalkit-vl[slurm]'"
+            )
         return nearest(group or "config", name, [card.name for card in cards(group)])
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: write {error.full_key}=..."

@@ -15,7 +15,7 @@ from evalkit.errors import UsageError, nearest, one_line
 from evalkit.task import Protocol, Task
 from evalkit.types import Frames, Subtitles
 
-__all__ = ["MODEL_KEYS", "Bench", "benches", "build"]
+__all__ = ["MODEL_KEYS", "Bench", "benches", "build", "data_source"]
 
 MODEL_KEYS = ("name", "published", "data", "note")
 """Keys of a model's config that are the run's and not the backend's."""
@@ -89,7 +89,16 @@ def benches(config: Mapping[str, Any]) -> list[Bench]:
             f"rows= fits one task and {len(cards)} are chosen ({names}): "
             "write tasks.NAME.rows.file=... for each"
         )
-    return [bench(name, card, file, config.get("data")) for name, card in cards.items()]
+    return [bench(name, card, file, data_source(config)) for name, card in cards.items()]
+
+
+def data_source(config: Mapping[str, Any]) -> str | None:
+    """Return where a config's rows come from, ``hub`` or ``builtin``: its ``data``, or a key of it.
+
+    A verb that asks no model has nothing else to say of data.
+    """
+    data = config.get("data")
+    return data["source"] if isinstance(data, Mapping) else data
 
 
 def bench(name: str, card: Mapping[str, Any], file: str | None, data: str | None) -> Bench:

@@ -81,7 +81,7 @@ def overview(table: Table, *, wide: bool) -> Grid:
     return Grid(
         title=_title(table),
         runs=_runs(table),
-        headers=(*shown, ""),
+        headers=(*(_column(table) if name == "Published" else name for name in shown), ""),
         numeric=(*(name in ("Published", "Others", "n") for name in shown), False),
         rows=tuple(rows),
         notes=tuple(notes.texts),
@@ -106,6 +106,11 @@ def _shown(table: Table, *, wide: bool) -> list[str]:
     return [name for name, use in uses.items() if use]
 
 
+def _column(table: Table) -> str:
+    """Return what the column of numbers to compare with is called."""
+    return "Expected" if table.expected else "Published"
+
+
 def columns(table: Table) -> Grid:
     """Return several runs side by side: a benchmark a row, a run a column."""
     notes = Notes()
@@ -124,7 +129,7 @@ def columns(table: Table) -> Grid:
     return Grid(
         title=_title(table),
         runs=_runs(table),
-        headers=("Benchmark", "Published", *table.runs, *(f"{r} - {base}" for r in later), ""),
+        headers=("Benchmark", _column(table), *table.runs, *(f"{r} - {base}" for r in later), ""),
         numeric=(False, True, *(False for _ in (*table.runs, *later)), False),
         rows=tuple(rows),
         notes=tuple(notes.texts),
@@ -158,7 +163,8 @@ def _block(row: Row, notes: Notes) -> Iterator[tuple[str, ...]]:
     """Yield the lines of a benchmark: the published number, each run's, each difference."""
     if row.entry:
         mark = notes.mark(about_entry(row))
-        yield "published", row.entry.printed, _count(row.entry.n), "", mark
+        word = "expected" if row.entry.kind == "expected" else "published"
+        yield word, row.entry.printed, _count(row.entry.n), "", mark
     for cell in row.scored:
         mark = notes.mark([f"{cell.run}: {text}" for text in about_cell(row, cell)])
         yield cell.run, _score(cell, row.digits), _count(cell.n), cell.verdict.text, mark

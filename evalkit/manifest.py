@@ -8,50 +8,17 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from evalkit._version import __version__
+from evalkit.versions import versions
 
-__all__ = ["git_state", "manifest", "now", "versions"]
-
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "transformers",
-    "tokenizers",
-    "accelerate",
-    "qwen-vl-utils",
-    "datasets",
-    "pyarrow",
-    "pillow",
-    "numpy",
-    "av",
-    "rapidfuzz",
-    "scipy",
-    "hydra-core",
-    "openai",
-    "vllm",
-    "flash-attn",
-)
-"""Distributions whose version can move a score."""
+__all__ = ["git_state", "manifest", "now"]
 
 
 def now() -> str:
     """Return the time in UTC, to the second."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def versions() -> dict[str, str]:
-    """Return the installed versions of what can move a score."""
-    found = {"evalkit": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

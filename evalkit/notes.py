@@ -86,7 +86,8 @@ def legend(table: Table, *, others: bool) -> Iterator[str]:
         yield f"Others measured: {'; '.join(measured)}."
     own = {table.published.name, table.published.model} if table.published else set()
     if table.published and not set(table.models) <= own:
-        yield f"Published numbers are of {table.published.model}."
+        word = "Expected" if table.expected else "Published"
+        yield f"{word} numbers are of {table.published.model}."
     yield from table.remarks
     if any(cell.interval for row in table.rows for cell in row.scored):
         yield NEW_QUESTIONS
@@ -104,5 +105,8 @@ def _tolerances(table: Table) -> str:
     if not names:
         return ""
     first, *rest = sorted(names, key=lambda text: -len(names[text]))
-    text = f"reproduced: within {first} of the published number"
+    if table.expected:
+        text = f"as expected: within {first} of what this model scored when it was made"
+    else:
+        text = f"reproduced: within {first} of the published number"
     return "; ".join([text, *(f"{', '.join(names[key])} {key}" for key in rest)]) + "."

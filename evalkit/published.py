@@ -13,11 +13,12 @@ from evalkit.errors import DataError
 
 __all__ = ["Entry", "Kind", "Published", "for_model", "known", "read"]
 
-Kind = Literal["published", "published_quant", "authors", "others"]
+Kind = Literal["published", "published_quant", "authors", "others", "expected"]
 """Whose number it is.
 
 ``published``: the model card's own table. ``published_quant``: the authors' second table, made with
 VLMEvalKit. ``authors``: what they wrote elsewhere. ``others``: other people's runs.
+``expected``: what the built-in model scored on the built-in set when it was made.
 """
 
 FOLDER = "published"

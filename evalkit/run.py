@@ -12,12 +12,15 @@ from typing import Any
 
 from evalkit.asking import answer, follow
 from evalkit.backends.base import Backend
-from evalkit.config import MODEL_KEYS, Bench, benches, build
+from evalkit.config import MODEL_KEYS, Bench, benches, build, data_source
+from evalkit.data.cache import caching
 from evalkit.data.digest import digest_json
+from evalkit.data.quiet import silent
 from evalkit.engines.base import Crew, Engine
 from evalkit.errors import RunError, UsageError
 from evalkit.files import write_atomically
 from evalkit.gates.early import EarlyStop, plans
+from evalkit.joint import jointly
 from evalkit.judges.base import Judge
 from evalkit.judging import opened, require, settle
 from evalkit.manifest import manifest, now
@@ -68,7 +71,7 @@ def run(config: dict[str, Any], *, quiet: bool = False) -> Run:
         raise UsageError("stop.baseline: a judge's scores come after the answers; say judge=none")
     counts = {b.task.name: census(b.task, b.rows, config["limit"]) for b in chosen}
     engine: Engine = build(config["engine"])
-    with engine.open(config) as crew:
+    with caching(config["data"]), silent(quiet), engine.open(config) as crew:
         if not crew.leads:
             follow(folder, config, chosen, backend, crew)
             return Run(folder=folder, summaries=[], submissions=[])
@@ -118,10 +121,10 @@ class Sitting:
 
 def sit(sitting: Sitting, chosen: list[Bench], counts: Mapping[str, Census]) -> Run:
     """Do one sitting of a run."""
-    folder, config, backend = sitting.folder, sitting.config, sitting.backend
+    folder, config = sitting.folder, sitting.config
     data = {bench.task.name: asdict(bench.rows.provenance()) for bench in chosen}
-    summaries, submissions = [], []
-    with backend:
+    results = {}
+    with sitting.crew.backend(sitting.backend) as backend:
         record = manifest(
             model=config["model"]["name"],
             identity=backend.identity,
@@ -133,31 +136,33 @@ def sit(sitting: Sitting, chosen: list[Bench], counts: Mapping[str, Census]) -> 
         save(folder, record)
         if not sitting.quiet:
             print(f"run {folder}", file=sys.stderr)
-        for bench in chosen:
-            count = counts[bench.task.name]
-            plan = sitting.early.get(bench.task.name)
+        for joint in jointly(chosen):
+            rows = {name: count.rows for name, count in counts.items()}
             answered = answer(
-                folder, config, bench, count.rows, backend, sitting.crew, sitting.quiet, plan
+                folder, config, joint, rows, backend, sitting.crew, sitting.quiet, sitting.early
             )
-            summary, submission = finish(sitting, bench, count, answered.keys, plan)
-            summaries.append(summary)
-            submissions += [submission] if submission else []
-            record["tasks"][bench.task.name] = dict(answered.timing)
+            for bench in joint:
+                name = bench.task.name
+                results[name] = finish(sitting, bench, counts[name], answered[name].keys)
+                record["tasks"][name] = dict(answered[name].timing)
             record["backend"] = dict(backend.facts)  # with what it has counted by now
             save(folder, record)
     record["finished"] = now()
     save(folder, record)
-    return Run(folder=folder, summaries=summaries, submissions=submissions)
+    found = [results[bench.task.name] for bench in chosen]
+    summaries, submissions = zip(*found, strict=True)
+    return Run(
+        folder=folder,
+        summaries=list(summaries),
+        submissions=[file for file in submissions if file is not None],
+    )
 
 
 def finish(
-    sitting: Sitting,
-    bench: Bench,
-    count: Census,
-    keys: Mapping[str, str],
-    plan: EarlyStop | None,
+    sitting: Sitting, bench: Bench, count: Census, keys: Mapping[str, str]
 ) -> tuple[dict[str, Any], Path | None]:
     """Score a task's stored responses and write its results; return the summary."""
+    plan = sitting.early.get(bench.task.name)
     task, config, place = bench.task, sitting.config, sitting.folder / bench.task.name
     stored = Responses.read(place / RESPONSES)
 
@@ -192,7 +197,7 @@ def settled(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a config that answers depend on."""
     kept = {key: value for key, value in config.items() if key not in FREE}
     model = {key: value for key, value in config["model"].items() if key not in FREE_MODEL}
-    return {**kept, "model": model}
+    return {**kept, "data": data_source(config), "model": model}
 
 
 def default_name(config: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ def samples(
         required=task.columns,
         files=task.files if task.beside else None,
         fetch=fetch,
+        search=task.searched,
     )
     for number, row in enumerate(islice(stream, limit)):
         try:

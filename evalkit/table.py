@@ -107,6 +107,12 @@ class Table:
         return build({"": summaries}, published, subsets=subsets)
 
     @property
+    def expected(self) -> bool:
+        """Whether the runs are shown beside what the built-in model scored when it was made."""
+        entries = self.published.entries if self.published else ()
+        return bool(entries) and all(entry.kind == "expected" for entry in entries)
+
+    @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols in it, in order."""
         return self._found("protocol")

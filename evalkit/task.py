@@ -103,6 +103,9 @@ class Task(ABC):
     """The columns that hold media; a row may come without them to be shown or scored."""
     beside: ClassVar[bool] = False
     """Whether the dataset keeps its media in files beside its rows, which ``files`` names."""
+    searched: ClassVar[bool] = True
+    """Whether any of the dataset's archives may hold such a file; else only one that is named as
+    the file's folder does, and without it the file is missing."""
     scale: ClassVar[str] = "percent"
     """``percent`` or ``points``."""
     macro: ClassVar[bool] = False

@@ -200,6 +200,8 @@ class Request:
     """The sample's cluster: requests that share media carry the same."""
     row_digest: str = ""
     """A digest of the row's text columns."""
+    task: str = ""
+    """The benchmark, where several are asked together: then its name and a slash begin ``id``."""
 
     @property
     def media(self) -> tuple[Media, ...]:

@@ -36,6 +36,7 @@ class MVBench(Task):
     columns = ("config", "video", "question", "candidates", "answer")
     media_columns = ("video",)
     beside = True
+    searched = False
     macro = True
     scorers = mvbench.VARIANTS
 

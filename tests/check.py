@@ -1,12 +1,14 @@
-"""The one command: format, lint, types, tests. Stops at the first that fails."""
+"""The one command: format, lint, types, tests, the canary's score. Stops at the first failure."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+BASELINE = ROOT / "results" / "baselines" / "canary.json"
 
 STEPS = (
     ("ruff", "format", "--check", "."),
@@ -20,11 +22,18 @@ def main(extra: list[str]) -> int:
     """Run every step; further words go to pytest."""
     for step in STEPS:
         words = [*step, *extra] if step[0] == "pytest" else list(step)
-        print("$", " ".join(words), flush=True)
-        code = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False).returncode
-        if code:
+        if code := do(words):
             return code
-    return 0
+    with tempfile.TemporaryDirectory() as runs:
+        evaluate = ["evalkit", "run", "-q", f"out={runs}", "name=canary"]
+        gate = ["evalkit", "gate", f"{runs}/canary", "--baseline", str(BASELINE)]
+        return do(evaluate) or do([*gate, "--gate", "canary"])
+
+
+def do(words: list[str]) -> int:
+    """Run a module with this interpreter; return its exit code."""
+    print("$", " ".join(words), flush=True)
+    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -51,6 +51,12 @@ def test_show_imports_no_model_library(rows: dict[str, Path]) -> None:
     assert not found & {"torch", "transformers", "datasets", "pandas"}
 
 
+def test_show_counts_a_video_s_tokens_without_torch() -> None:
+    found = imported("show", "task=videomme_subs", "data=builtin", "limit=1")
+    assert "numpy" in found, "the clip was looked at"
+    assert not found & {"torch", "transformers", "datasets", "pandas"}
+
+
 def test_score_imports_no_model_library(rows: dict[str, Path], tmp_path: Path) -> None:
     words = [f"{key}={path}" for key, path in rows.items()]
     found = imported("score", "task=chartqa", *words, f"out={tmp_path}/out")

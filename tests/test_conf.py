@@ -73,7 +73,7 @@ def test_every_model_composes(model: str) -> None:
     unset = [line.split(":")[0] for line in text.splitlines() if ": ???" in line]
     config = compose("run", [f"model={model}", *(f"model.{key}=given" for key in unset)])
     assert config["model"]["name"]
-    assert config["data"] == config["model"]["data"]
+    assert config["data"]["source"] == config["model"]["data"]
 
 
 @pytest.mark.parametrize("suite", SUITES)

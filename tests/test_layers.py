@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
     "PIL", "accelerate", "av", "datasets", "hydra", "numpy", "omegaconf", "openai", "pandas",
-    "pyarrow", "ray", "rich", "scipy", "torch", "torchvision", "transformers", "yaml",
+    "pyarrow", "ray", "rich", "scipy", "torch", "torchvision", "transformers", "vllm", "yaml",
 }  # fmt: skip
 LEAVES = ("evalkit.errors", "evalkit.types", "evalkit._version")
 RESULTS = (
@@ -83,7 +83,17 @@ def test_layers(name: str) -> None:
     assert not {o for o in found if under(o, "evalkit_tasks")}, "a card names a task's class"
 
 
-@pytest.mark.parametrize("name", MODULES)
+# Whoever trains needs torch at once, and nothing else imports it.
+LIGHT = [name for name in MODULES if not under(name, "evalkit.canary.training")]
+
+
+def test_nothing_needs_what_trains_the_canary() -> None:
+    room = "evalkit.canary.training"
+    for name in LIGHT:
+        assert not {other for other in ours(MODULES[name]) if under(other, room)}, name
+
+
+@pytest.mark.parametrize("name", LIGHT)
 def test_heavy_libraries_are_imported_where_they_are_used(name: str) -> None:
     assert not {lib.partition(".")[0] for lib in imports(MODULES[name], top_only=True)} & HEAVY
 

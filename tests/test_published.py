@@ -41,7 +41,9 @@ SIZES = {
 
 
 def every_entry() -> list[Entry]:
-    return [entry for name in known() for entry in getattr(for_model(name), "entries", ())]
+    """Every number that others published; what is expected of the canary is a run of ours."""
+    names = [name for name in known() if name != "canary"]
+    return [entry for name in names for entry in getattr(for_model(name), "entries", ())]
 
 
 def test_the_card_is_complete_and_in_its_order() -> None:
@@ -103,7 +105,8 @@ def test_the_judge_is_named_where_the_score_is_a_judges() -> None:
     for name in known():
         published = for_model(name)
         assert published is not None
-        assert {e.task for e in published.entries if e.judge} == {"mmvet"}
+        judged = set() if name == "canary" else {"mmvet"}
+        assert {e.task for e in published.entries if e.judge} == judged
 
 
 def test_every_file_is_found_and_no_other_name() -> None:

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.__main__ import main
+from evalkit.engines.local import LocalEngine
 
 ROWS = [
     {
@@ -101,6 +103,45 @@ def test_what_failed_is_asked_again_unless_told_otherwise(place: Path) -> None:
     assert summary()["n"] == 12
 
 
+@pytest.mark.parametrize("failed_before", [False, True])
+def test_a_row_that_an_engine_loses_ends_the_run_and_is_asked_again(
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    failed_before: bool,
+) -> None:
+    if failed_before:
+        answers(place / "answers.jsonl", {str(n): f"line {n}" for n in range(12) if n != 7})
+        evaluate()
+    whole = LocalEngine.evaluate
+
+    def lossy(self: Any, pending: Any, backend: Any, mark: Any, keep: Any) -> float:
+        return whole(self, pending, backend, mark, lambda *it: it[0].id == "7" or keep(*it))
+
+    monkeypatch.setattr(LocalEngine, "evaluate", lossy)
+    assert evaluate() == 3
+    said = capsys.readouterr().err
+    assert "docvqa: 1 rows were neither answered nor refused, 7 among them" in said
+    assert said.count("\n") == 1
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    assert evaluate() == 0
+    assert len({line["id"] for line in lines(place / "runs/r/docvqa/responses.jsonl")}) == 12
+
+
+def test_an_engine_that_does_not_read_all_rows_ends_the_run(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = LocalEngine.evaluate
+
+    def lazy(self: Any, pending: Any, *rest: Any) -> float:
+        return whole(self, islice(pending, 9), *rest)
+
+    monkeypatch.setattr(LocalEngine, "evaluate", lazy)
+    assert evaluate() == 3
+    assert "docvqa: 3 rows were neither answered nor refused;" in capsys.readouterr().err
+
+
 def test_a_run_of_another_configuration_is_refused(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +214,22 @@ def test_a_stopped_run_goes_on_where_it_was(place: Path, how: signal.Signals) ->
     scores = (place / "runs/r/docvqa/scores.jsonl").read_bytes()
     assert evaluate("name=whole") == 0
     assert scores == (place / "runs/whole/docvqa/scores.jsonl").read_bytes()
+
+
+def test_a_sweep_goes_on_past_a_failing_run_and_ends_with_the_worst_exit_code(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["task=[docvqa]", "rows=rows.jsonl", "model=replay"]
+    assert main(["run", "-m", *words, "model.answers=none.jsonl,answers.jsonl"]) == 2
+    said = [li for li in capsys.readouterr().err.splitlines() if li.startswith("evalkit:")]
+    assert len(said) == 1
+    assert said[0].startswith("evalkit: job 0 (task=[docvqa] rows=rows.jsonl model=replay")
+    assert "cannot read stored answers" in said[0]
+    assert len(list(place.glob("runs/*/docvqa/summary.json"))) == 1
+    assert not list(place.glob("runs/.*"))
+    assert main(["run", "-m", *words, "model.answers=answers.jsonl", "limit=1,2"]) == 0
+    assert main(["run", "-m", *words, "model=nothing"]) == 2
+    assert "unknown model: nothing" in capsys.readouterr().err
 
 
 def test_a_run_in_use_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from evalkit.__main__ import main
+from evalkit.canary.sets import SIZE
 from evalkit.canary.sets import rows as drawn
 from evalkit.chat import render
 from evalkit.compose import compose
@@ -21,6 +22,7 @@ from evalkit.data.digest import digest_bytes
 from evalkit.data.filling import fill
 from evalkit.engines.plan import asks
 from evalkit.errors import DataError
+from evalkit.interop.kept import read_questions
 from evalkit.metrics.mvbench_tasks import TASKS, is_cut, names
 from evalkit.samples import samples
 from evalkit.score import score
@@ -125,6 +127,15 @@ def test_show_needs_no_video(name: str, protocol: str, tmp_path: Path) -> None:
     assert "error" not in line
 
 
+def test_an_export_has_the_prompt_that_show_prints(tmp_path: Path) -> None:
+    file = written(tmp_path, question())
+    config = compose("show", ["task=videomme_subs", f"rows={file}"])
+    [line] = shown("videomme_subs", file)
+    prompt = "".join(part["value"] for part in line["parts"])
+    assert "listed below:\n<subtitles>\nSelect the best" in prompt
+    assert read_questions(tmp_path, config, "videomme_subs")["abc-1"].prompt == prompt
+
+
 def test_show_says_what_is_wrong_with_a_video(tmp_path: Path) -> None:
     (tmp_path / "video_1.mp4").write_bytes(b"<html>sign in</html>")
     (line,) = shown("mvbench", written(tmp_path, clip()))
@@ -181,7 +192,7 @@ def test_model_card_asks_videos_with_the_budget_of_its_authors(tmp_path: Path) -
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_clips_are_shown_with_what_they_cost(name: str) -> None:
     lines = [json.loads(x) for x in show(compose("show", [f"task={name}", "data=builtin"]))]
-    assert len(lines) == 12
+    assert len(lines) == SIZE
     for line in lines:
         height, width = line["frame_size"]
         assert line["visual_tokens"] == len(line["frame_indices"]) // 2 * height * width // 784
@@ -189,7 +200,7 @@ def test_drawn_clips_are_shown_with_what_they_cost(name: str) -> None:
     if name == "videomme_subs":
         listed = [line["id"] for line in lines if "subtitles are listed" in line["rendered"]]
         assert listed == [row["question_id"] for row in drawn(name) if row["subtitles"]]
-        assert 0 < len(listed) < 12
+        assert 0 < len(listed) < SIZE
 
 
 def test_bounds_cut_whole_videos_and_spare_cut_ones() -> None:

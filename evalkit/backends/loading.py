@@ -9,23 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.weights import Checkpoint
 from evalkit.errors import BackendError, UsageError, one_line
+from evalkit.versions import versions
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Loaded", "load", "quiet"]
-
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "transformers",
-    "tokenizers",
-    "accelerate",
-    "pillow",
-    "qwen-vl-utils",
-    "flash-attn",
-)
-"""What can change an answer, by the names of their distributions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +87,7 @@ class Loaded:
             "tokenizer": type(self.tokenizer).__name__,
             "generation": self.decoding,
             "max_context": self.context,
-            "versions": _versions(),
+            "versions": versions(),
         }
 
 
@@ -172,18 +161,6 @@ def _make_greedy(model: Any, pad: int) -> None:
         eos_token_id=sorted({ends} if isinstance(ends, int) else set(ends)),
         pad_token_id=pad,
     )
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @contextmanager

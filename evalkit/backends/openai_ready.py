@@ -55,6 +55,7 @@ class Maker:
     reference: Reference | None
     """The model's own processor."""
     _coders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CODERS))
+    _generation: dict[int, str] = field(default_factory=dict)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -69,8 +70,11 @@ class Maker:
         sent = [await self._sent(media, request, shelf) for media in request.media]
         extents = [medium.extents for medium in sent]
         expected = self.reference.expect(request, extents) if self.reference else None
-        body = {**self.settings, self.token_limit: request.max_new_tokens}
-        digests = {"generation": digest_json(body)}
+        most = request.max_new_tokens
+        body = {**self.settings, self.token_limit: most}
+        if most not in self._generation:
+            self._generation[most] = digest_json(body)
+        digests = {"generation": self._generation[most]}
         if self.pixel_limits and (passed := limits(request)):
             body["mm_processor_kwargs"] = passed
         if request.prefill:

@@ -34,10 +34,10 @@ class Wire:
     """The openai client."""
     http: Any
     """Its HTTP client."""
-    url: Any
-    """Where completions are asked for, parsed once."""
-    headers: Mapping[str, str]
-    """What every request carries."""
+    library: Any
+    """The package that the HTTP client is of."""
+    empty: Any
+    """A request for a completion without a body, made once by the HTTP client."""
     failures: tuple[type[Exception], ...]
     """What the HTTP client raises when there is no answer."""
     key: str
@@ -52,7 +52,7 @@ class Wire:
             body: the JSON, in pieces.
         """
         try:
-            response = await self.http.post(self.url, content=b"".join(body), headers=self.headers)
+            response = await self.http.send(self._request(b"".join(body)))
         except self.failures as error:
             return unreached(error)
         if response.status_code >= 400:
@@ -62,6 +62,22 @@ class Wire:
             return read(json.loads(response.content))
         except ValueError:
             return garbled("an answer that is no JSON")
+
+    def _request(self, content: bytes) -> Any:
+        """Return a request with a body; the client itself takes five times as long to make one."""
+        like = self.empty
+        headers = self.library.Headers(like.headers, encoding=like.headers.encoding)
+        headers["Content-Length"] = str(len(content))
+        request = self.library.Request(
+            like.method,
+            like.url,
+            headers=headers,
+            cookies=self.http.cookies,
+            stream=self.library.ByteStream(content),
+            extensions=like.extensions,
+        )
+        request.read()
+        return request
 
     async def close(self) -> None:
         """Close the connections."""
@@ -93,11 +109,13 @@ def connect(base_url: str | None, key: str, key_env: str, timeout: float) -> Wir
     # httpx's package has had several names; its errors are where its client is.
     package = next(c.__module__ for c in plain.__mro__ if c.__name__ == "AsyncClient")
     library = import_module(package.partition(".")[0])
+    url = f"{address.rstrip('/')}/chat/completions{'?' if query else ''}{query}"
+    headers = {"Authorization": f"Bearer {key or 'none'}", "Content-Type": "application/json"}
     return Wire(
         client=client,
         http=http,
-        url=library.URL(f"{address.rstrip('/')}/chat/completions{'?' if query else ''}{query}"),
-        headers={"Authorization": f"Bearer {key or 'none'}", "Content-Type": "application/json"},
+        library=library,
+        empty=http.build_request("POST", url, headers=headers),
         failures=(library.HTTPError, library.StreamError, OSError),
         key=key,
         key_env=key_env,

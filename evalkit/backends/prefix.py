@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Stem", "common", "decode", "grow"]
 
+CHUNK = 2048
+"""Tokens by which a beginning is prolonged at once: each gets a mask over all that stands before,
+which for the transcript of an hour would take gigabytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stem:
@@ -59,7 +63,9 @@ def common(prompts: Sequence[Sequence[int]]) -> int:
     return shortest
 
 
-def grow(model: Any, inputs: Inputs, length: int, encoded: Mapping[str, Any]) -> Stem:
+def grow(
+    model: Any, inputs: Inputs, length: int, encoded: Mapping[str, Any], base: Stem | None = None
+) -> Stem:
     """Return the prefilled beginning of a prompt.
 
     Args:
@@ -67,18 +73,26 @@ def grow(model: Any, inputs: Inputs, length: int, encoded: Mapping[str, Any]) ->
         inputs: a prompt, all of whose media lie in the beginning.
         length: the beginning's tokens.
         encoded: the vision encoder's outputs for the media.
+        base: what is prefilled of it already, all media included.
     """
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    ids = inputs.text["input_ids"].to(model.device)
     positions = positions_of(model, inputs)[:, :, :length].to(model.device)
-    model.model(
-        input_ids=inputs.text["input_ids"][:, :length].to(model.device),
-        position_ids=positions,
-        past_key_values=cache,
-        mm_encoder_outputs=dict(encoded),
-        use_cache=True,
-    )
+    given = {"mm_encoder_outputs": dict(encoded)} if base is None else {}
+    for number, layer in enumerate(base.layers if base else ()):
+        cache.update(*layer, number)
+    start, step = (base.length, CHUNK) if base else (0, length)
+    for place in range(start, length, step):
+        end = min(place + step, length)
+        model.model(
+            input_ids=ids[:, place:end],
+            position_ids=positions[:, :, place:end],
+            past_key_values=cache,
+            use_cache=True,
+            **given,
+        )
     return Stem(
         layers=[(layer.keys, layer.values) for layer in cache.layers],
         length=length,

@@ -206,5 +206,6 @@ def _clip_details(clip: Clip) -> dict[str, Any]:
         "frames": list(clip.indices),
         "times": [round(time, 3) for time in clip.times],
         "decoder": clip.decoder,
+        "cached": clip.cached,
         "notes": list(clip.notes),
     }

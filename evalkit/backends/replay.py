@@ -70,7 +70,8 @@ class ReplayBackend:
         for group in groups:
             for request in group:
                 missing = Response(id=request.id, error="no stored answer")
-                yield replace(self._stored.get(request.id, missing), key="")
+                name = request.id.removeprefix(f"{request.task}/") if request.task else request.id
+                yield replace(self._stored.get(name, missing), id=request.id, key="")
 
 
 def _read(file: Path) -> Iterator[Response]:

@@ -24,15 +24,18 @@ __all__ = ["Together", "budget_for"]
 
 T = TypeVar("T")
 
-CPU_TOKENS = 8192
-"""A processor's budget: it gains little from larger batches, and they take memory."""
-
-MOST_TOKENS = 1 << 18
-"""The largest budget that is chosen by itself: beyond it only memory grows."""
+LEAST, MOST = 1 << 13, 1 << 18
+"""The smallest and the largest budget that is chosen by itself: beyond it only memory grows."""
 
 SHARE = 0.25
 """The part of an accelerator's memory beside the weights that a batch's cache may take; while the
 next group is prefilled, the rest holds what the vision encoder and the longest prompt need."""
+
+WORTH = 512
+"""Tokens that a beginning of their own must save some of the questions on the same media."""
+
+PROCESSOR = 256 << 20
+"""Bytes that it may take on a processor, which gains little from larger batches."""
 
 
 def budget_for(loaded: Loaded) -> int:
@@ -43,8 +46,6 @@ def budget_for(loaded: Loaded) -> int:
     """
     import torch
 
-    if loaded.device.type != "cuda":
-        return CPU_TOKENS
     config = loaded.model.config.get_text_config(decoder=True)
     heads = config.num_key_value_heads * config.hidden_size // config.num_attention_heads
     token = 2 * config.num_hidden_layers * heads * loaded.model.dtype.itemsize
@@ -52,7 +53,8 @@ def budget_for(loaded: Loaded) -> int:
     devices = {weight.device for weight in weights if weight.device.type == "cuda"}
     memory = sum(torch.cuda.get_device_properties(each).total_memory for each in devices)
     free = memory - sum(weight.nbytes for weight in weights)
-    return max(CPU_TOKENS, min(MOST_TOKENS, int(SHARE * free / token)))
+    cache = SHARE * free if devices else PROCESSOR
+    return max(LEAST, min(MOST, int(cache / token)))
 
 
 class Extent(NamedTuple):
@@ -119,27 +121,45 @@ class Together:
         makes of them: a question that stands before its picture leaves little in common.
         """
         model, before = self.loaded.model, self.worked
-        shared = beginning(kin)
-        extents = [extent_of(each, shared or each.given.tokens - 1) for each in kin]
-        if not self.fits(*extents):
+        ((shared, _), *_) = kinds = families(kin)
+        if not self.fits(*(extent_of(each, size) for size, some in kinds for each in some)):
             yield from self.flush()
-        encoded = yield from self.tried(partial(encode, model, kin[0].given.media))
-        stem: Stem | Fault | None = None
-        for asked, extent in zip(kin, extents, strict=True):
-            if not self.fits(extent):
-                yield from self.flush()
-            if isinstance(encoded, Fault):
-                stem = encoded
-            elif stem is None or not shared:
-                stem = yield from self.tried(
-                    partial(grow, model, asked.given, extent.stem, encoded)
-                )
-            seconds = self.worked - before
-            if isinstance(stem, Fault):
-                yield asked.failed(stem.why(asked.given.tokens), seconds)
-            else:
-                row = Row(stem=stem, rest=ids_of(asked)[stem.length :], most=extent.most)
-                self.seats.append(Seat(asked=asked, row=row, seconds=seconds))
+        begun = yield from self.begin(kin, shared)
+        if isinstance(begun, Fault):
+            for each in kin:
+                yield each.failed(begun.why(each.given.tokens), self.worked - before)
+            return
+        encoded, root = begun
+        for length, some in kinds:
+            stem: Stem | Fault | None = root if length == shared else None
+            for asked in some:
+                extent = extent_of(asked, length)
+                if not self.fits(extent):
+                    yield from self.flush()
+                if stem is None or not length:
+                    longer = partial(grow, model, asked.given, extent.stem, encoded, root)
+                    stem = yield from self.tried(longer)
+                yield from self.seat(asked, stem, self.worked - before)
+
+    def begin(
+        self, kin: Sequence[Question], shared: int
+    ) -> Generator[Response, None, tuple[dict[str, Any], Stem | None] | Fault]:
+        """Return what the vision encoder makes of the media, and the beginning that all share."""
+        model, given = self.loaded.model, kin[0].given
+        encoded = yield from self.tried(partial(encode, model, given.media))
+        if isinstance(encoded, Fault) or not shared:
+            return encoded if isinstance(encoded, Fault) else (encoded, None)
+        root = yield from self.tried(partial(grow, model, given, shared, encoded))
+        return root if isinstance(root, Fault) else (encoded, root)
+
+    def seat(self, asked: Question, stem: Stem | Fault, seconds: float) -> Iterator[Response]:
+        """Seat a question with its beginning, or yield why it has none."""
+        if isinstance(stem, Fault):
+            yield asked.failed(stem.why(asked.given.tokens), seconds)
+        else:
+            rest, most = ids_of(asked)[stem.length :], asked.request.max_new_tokens
+            row = Row(stem=stem, rest=rest, most=most)
+            self.seats.append(Seat(asked=asked, row=row, seconds=seconds))
 
     def fits(self, *more: Extent) -> bool:
         """Return whether a batch has room for more; an empty one takes anything."""
@@ -202,7 +222,11 @@ def needed(extents: Sequence[Extent]) -> int:
 
 
 def extent_of(asked: Question, stem: int) -> Extent:
-    """Return how many tokens a question takes whose beginning has ``stem`` of them."""
+    """Return how many tokens a question takes whose beginning has ``stem`` of them.
+
+    With 0 the beginning is its own: all of the prompt but the last token.
+    """
+    stem = stem or asked.given.tokens - 1
     return Extent(stem, asked.given.tokens - stem, asked.request.max_new_tokens)
 
 
@@ -210,6 +234,31 @@ def ids_of(asked: Question) -> list[int]:
     """Return a prompt's token ids."""
     ids: list[int] = asked.given.text["input_ids"][0].tolist()
     return ids
+
+
+def families(kin: Sequence[Question]) -> list[tuple[int, list[Question]]]:
+    """Return questions that show the same media, with how many tokens each set begins alike.
+
+    The first number is what all begin with, and 0 where sharing is not worth it. Sets that go on
+    alike for long follow with a longer beginning: questions with a video's subtitles, say, beside
+    those without.
+    """
+    shared = beginning(kin)
+    if not shared:
+        return [(0, list(kin))]
+    apart: dict[int, list[Question]] = {}
+    for each in kin:
+        apart.setdefault(ids_of(each)[shared], []).append(each)
+    others: list[Question] = []
+    found = [(shared, others)]
+    for some in apart.values():
+        own = common([ids_of(each) for each in some])
+        # Alone, a long rest would have the batch's others padded to its length.
+        if (own - shared) * max(1, len(some) - 1) >= WORTH:
+            found.append((own, some))
+        else:
+            others += some
+    return found
 
 
 def beginning(kin: Sequence[Question]) -> int:

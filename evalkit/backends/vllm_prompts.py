@@ -115,6 +115,7 @@ def show(media: Media, request: Request) -> Medium:
         "frames": list(clip.indices),
         "times": [round(time, 3) for time in clip.times],
         "decoder": clip.decoder,
+        "cached": clip.cached,
         "notes": list(clip.notes),
     }
     if request.frames.as_images:

@@ -1,7 +1,9 @@
-"""A sheet to draw on that knows where its text stands.
+"""A sheet of square cells to draw on, which knows what stands in each.
 
-Everything is drawn with PIL and the font that PIL bundles: no font of the system's and no file, so
-that a seed gives the same picture on every machine with the same PIL.
+A cell is 28 pixels wide and high: what Qwen2-VL sees as one visual token. Every sign fills one, so
+that a small model can learn to read; a picture that is resized, shifted or re-encoded on its way
+is read worse at once. Signs are drawn with PIL and the font that PIL bundles: no font of the
+system's and no file, so that a seed gives the same picture on every machine with the same PIL.
 """
 
 from __future__ import annotations
@@ -9,14 +11,18 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evalkit.canary.facts import Box, Fact, Line, Picture
+from evalkit.canary.facts import Cell, Fact, Picture
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    import numpy as np
+    from PIL import Image
 
-__all__ = ["COLORS", "NAMED", "Canvas"]
+__all__ = ["CELL", "COLORS", "NAMED", "SHAPES", "Canvas", "encode"]
+
+CELL = 28
+"""Pixels along a cell's side: two patches of 14, merged into one visual token."""
 
 NAMED = ("red", "green", "blue", "yellow", "purple")
 """Colours that questions are asked about: far enough apart to have one name each."""
@@ -38,153 +44,193 @@ COLORS = {
 }
 """Every colour that is drawn with, by name."""
 
-_SCALE = 2
-"""Drawn at twice the size and averaged down, so that edges are smooth."""
+SHAPES = ("circle", "square", "triangle", "cross")
+"""Signs that are no text, and that questions ask about by name."""
+
+_OUTLINES = {
+    "triangle": ((14, 4), (25, 24), (3, 24)),
+    "cross": (
+        (11, 3), (17, 3), (17, 11), (25, 11), (25, 17), (17, 17), (17, 25), (11, 25), (11, 17),
+        (3, 17), (3, 11), (11, 11),
+    ),
+    "left": ((3, 14), (13, 4), (13, 10), (25, 10), (25, 18), (13, 18), (13, 24)),
+    "right": ((25, 14), (15, 4), (15, 10), (3, 10), (3, 18), (15, 18), (15, 24)),
+    "ahead": ((14, 3), (24, 13), (18, 13), (18, 25), (10, 25), (10, 13), (4, 13)),
+    "car": ((2, 22), (2, 14), (7, 14), (10, 7), (20, 7), (23, 14), (26, 14), (26, 22)),
+}  # fmt: skip
+"""Signs by the corners of their outline, in pixels of a cell."""
+
+_BOXES = {"square": (5, 5, 23, 23), "bar": (0, 5, 28, 23), "mark": (2, 2, 26, 26)}
+
+_SCALE = 4
+"""Drawn at this size and averaged down, so that edges are smooth."""
+
+FORMS = ("plain", "turned", "slanted", "outlined")
+"""How a sign can be written."""
 
 
-@lru_cache(maxsize=256)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+@lru_cache(maxsize=4096)
+def _tile(sign: str, ink: str, paper: str, form: str) -> np.ndarray[Any, Any]:
+    """Return one cell's pixels."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    side = CELL * _SCALE
+    mask = Image.new("L", (side, side))
+    pen = ImageDraw.Draw(mask)
+    if sign in ("circle", "disc"):
+        pen.ellipse((4 * _SCALE, 4 * _SCALE, 24 * _SCALE, 24 * _SCALE), fill=255)
+    elif sign in _BOXES:
+        pen.rectangle(tuple(edge * _SCALE for edge in _BOXES[sign]), fill=255)
+    elif sign in _OUTLINES:
+        pen.polygon([(x * _SCALE, y * _SCALE) for x, y in _OUTLINES[sign]], fill=255)
+    else:
+        _write(pen, sign, 3 * _SCALE // 2 if form == "outlined" else 2)
+    if form == "turned":
+        mask = mask.rotate(12, Image.Resampling.BICUBIC)
+    elif form == "slanted":
+        lean = (1, 0.25, -0.125 * side, 0, 1, 0)
+        mask = mask.transform(mask.size, Image.Transform.AFFINE, lean, Image.Resampling.BICUBIC)
+    tile = Image.new("RGB", mask.size, COLORS[paper])
+    tile.paste(COLORS[ink], (0, 0), mask)
+    return np.asarray(tile.reduce(_SCALE))
+
+
+def _write(pen: Any, sign: str, stroke: int) -> None:
     from PIL import ImageFont
 
-    font = ImageFont.load_default(size=size)
+    font = ImageFont.load_default(size=23 * _SCALE)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("PIL was built without FreeType: it cannot draw text in a given size")
-    return font
+    if len(sign) != 1 or not sign.isascii():
+        raise ValueError(f"a cell holds one ASCII letter, not {sign!r}")
+    # On a common baseline: dots and minus signs keep their height.
+    at = (CELL * _SCALE / 2, 22.5 * _SCALE)
+    pen.text(at, sign, font=font, fill=255, anchor="ms", stroke_width=stroke)
 
 
 class Canvas:
-    """A sheet whose coordinates are the finished picture's pixels."""
+    """A sheet of cells; places are ``(column, row)`` from the top left."""
 
-    def __init__(self, width: int, height: int, background: str = "white") -> None:
-        """Start with an empty sheet."""
-        from PIL import Image, ImageDraw
+    def __init__(
+        self, columns: int = 36, rows: int = 36, background: str = "white", *, half: bool = False
+    ) -> None:
+        """Start with an empty sheet.
 
-        self.width, self.height = width, height
-        self._lines: list[Line] = []
-        self._image = Image.new("RGB", (width * _SCALE, height * _SCALE), COLORS[background])
-        self._draw = ImageDraw.Draw(self._image)
+        Args:
+            columns: cells from left to right.
+            rows: cells from top to bottom; 36 by 36 is the least that is not enlarged under most
+                protocols of the model card.
+            background: the ground's colour.
+            half: whether the file has half the size, so that it is enlarged to whole cells.
+        """
+        import numpy as np
+
+        self.half = half
+        self.columns, self.rows, self.background = columns, rows, background
+        self.cells: dict[tuple[int, int], Cell] = {}
+        self._pixels = np.empty((rows * CELL, columns * CELL, 3), np.uint8)
+        self._pixels[:] = COLORS[background]
+
+    def put(
+        self,
+        sign: str,
+        at: tuple[int, int],
+        ink: str = "black",
+        paper: str | None = None,
+        *,
+        form: str = "plain",
+        key: str = "",
+        index: int = 0,
+    ) -> None:
+        """Fill a cell.
+
+        Args:
+            sign: a letter, one of ``SHAPES``, or another sign's name; ``""`` for bare paper.
+            at: column and row.
+            ink: the sign's colour.
+            paper: the cell's colour; ``None`` for the sheet's.
+            form: one of ``FORMS``.
+            key: what a question calls the entry that this cell belongs to.
+            index: the cell's place in its text.
+
+        Raises:
+            ValueError: the cell is off the sheet or taken, or the sign cannot be drawn.
+        """
+        column, row = at
+        if not (0 <= column < self.columns and 0 <= row < self.rows) or at in self.cells:
+            raise ValueError(f"no free cell {at} on a sheet of {self.columns} x {self.rows}")
+        paper = paper or self.background
+        self.cells[at] = Cell(sign, ink, paper, key, index)
+        tile = _tile(sign, ink, paper, form) if sign else COLORS[paper]
+        y, x = row * CELL, column * CELL
+        self._pixels[y : y + CELL, x : x + CELL] = tile
 
     def text(
         self,
         text: str,
-        at: tuple[float, float],
-        size: int,
-        color: str = "black",
+        at: tuple[int, int],
+        ink: str = "black",
+        paper: str | None = None,
         *,
-        anchor: str = "ls",
-        bold: bool = False,
-        width: float | None = None,
-    ) -> float:
-        """Write a line of text and return where its ink ends on the right.
+        form: str = "plain",
+        key: str = "",
+    ) -> int:
+        """Write a line of text, a letter a cell; return the column after it."""
+        for place, sign in enumerate(text):
+            where = (at[0] + place, at[1])
+            self.put(sign.strip(), where, ink, paper, form=form, key=key, index=place)
+        return at[0] + len(text)
 
-        Args:
-            text: what to write; ASCII, which is what the bundled font has.
-            at: where the anchor stands.
-            size: the font's size, made smaller until the text is no wider than ``width``.
-            color: a name in ``COLORS``.
-            anchor: PIL's anchor; the left end of the baseline unless told.
-            bold: whether to thicken the strokes.
-            width: the room there is, in pixels; ``None`` for the whole sheet.
+    def fill(self, box: tuple[int, int, int, int], color: str) -> None:
+        """Colour the ground from a column and row up to, not including, another."""
+        left, top, right, bottom = (edge * CELL for edge in box)
+        self._pixels[top:bottom, left:right] = COLORS[color]
 
-        Raises:
-            ValueError: the text has other characters, or would be cut off at an edge.
-        """
-        if not text.isascii():
-            raise ValueError(f"the bundled font cannot write {text!r}")
-        room, stroke = _SCALE * (width or self.width), _SCALE // 2 if bold else 0
-        while _font(size * _SCALE).getlength(text) > room:
-            size -= 1
-        point, font = (at[0] * _SCALE, at[1] * _SCALE), _font(size * _SCALE)
-        ink = self._draw.textbbox(point, text, font=font, anchor=anchor, stroke_width=stroke)
-        self._note(text, ink)
-        self._draw.text(
-            point, text, font=font, fill=COLORS[color], anchor=anchor, stroke_width=stroke
-        )
-        return ink[2] / _SCALE
+    def array(self) -> np.ndarray[Any, Any]:
+        """Return the pixels that a model sees, height by width by RGB, as bytes from 0 to 255."""
+        import numpy as np
+        from PIL import Image
 
-    def slanted(
-        self,
-        text: str,
-        size: int,
-        color: str,
-        *,
-        angle: float = 0.0,
-        shear: float = 0.0,
-        outline: str | None = None,
-    ) -> None:
-        """Write a word in the middle of the sheet, turned, sheared or outlined.
-
-        Args:
-            text: the word, ASCII.
-            size: the font's size.
-            color: a name in ``COLORS``.
-            angle: how far it is turned against the clock, in degrees.
-            shear: how far its top leans to the right, as a part of its height.
-            outline: the colour of a thick outline; ``None`` for none.
-        """
-        from PIL import Image, ImageDraw
-
-        mask = Image.new("L", self._image.size)
-        edge = Image.new("L", self._image.size)
-        middle, font = (mask.width / 2, mask.height / 2), _font(size * _SCALE)
-        ImageDraw.Draw(mask).text(middle, text, font=font, fill=255, anchor="mm")
-        if outline is not None:
-            ImageDraw.Draw(edge).text(
-                middle, text, font=font, fill=255, anchor="mm", stroke_width=3 * _SCALE
-            )
-        lean = (1, shear, -shear * middle[1], 0, 1, 0)
-        for layer, name in ((edge, outline), (mask, color)):
-            if name is not None:
-                layer = layer.transform(
-                    layer.size, Image.Transform.AFFINE, lean, Image.Resampling.BICUBIC
-                ).rotate(angle, Image.Resampling.BICUBIC)
-                self._image.paste(COLORS[name], (0, 0), layer)
-        self._note(text, layer.getbbox() or (0, 0, 0, 0))
-
-    def box(self, box: Box, color: str, *, outline: str | None = None, radius: float = 0) -> None:
-        """Fill a rectangle, with rounded corners and a two-pixel outline if told."""
-        self._draw.rounded_rectangle(
-            tuple(side * _SCALE for side in box),
-            radius * _SCALE,
-            fill=COLORS[color],
-            outline=COLORS[outline] if outline else None,
-            width=2 * _SCALE,
-        )
-
-    def disc(self, center: tuple[float, float], radius: float, color: str) -> None:
-        """Fill a circle."""
-        x, y = center
-        box = ((x - radius) * _SCALE, (y - radius) * _SCALE)
-        self._draw.ellipse((*box, (x + radius) * _SCALE, (y + radius) * _SCALE), fill=COLORS[color])
-
-    def polygon(self, points: Sequence[tuple[float, float]], color: str) -> None:
-        """Fill a polygon."""
-        self._draw.polygon([(x * _SCALE, y * _SCALE) for x, y in points], fill=COLORS[color])
-
-    def line(self, points: Sequence[tuple[float, float]], color: str, width: int = 1) -> None:
-        """Draw a line through some points."""
-        scaled = [(x * _SCALE, y * _SCALE) for x, y in points]
-        self._draw.line(scaled, fill=COLORS[color], width=width * _SCALE)
+        if not self.half:
+            return self._pixels
+        size = (self.columns * CELL, self.rows * CELL)
+        return np.asarray(self.image().resize(size, Image.Resampling.BICUBIC))
 
     def image(self) -> Image.Image:
-        """Return the sheet as it is now, RGB, at its finished size."""
-        return self._image.reduce(_SCALE)
+        """Return the picture as its file has it."""
+        from PIL import Image
+
+        return Image.fromarray(self._pixels).reduce(2 if self.half else 1)
 
     def picture(self, facts: Sequence[Fact]) -> Picture:
         """Return the finished picture with the facts in it."""
-        buffer = io.BytesIO()
-        self.image().save(buffer, format="PNG")
+        side = CELL // 2 if self.half else CELL
         return Picture(
-            png=buffer.getvalue(),
-            width=self.width,
-            height=self.height,
-            lines=tuple(self._lines),
+            png=encode(self),
+            width=self.columns * side,
+            height=self.rows * side,
+            texts=tuple(self._texts()),
             facts=tuple(facts),
         )
 
-    def _note(self, text: str, ink: tuple[float, float, float, float]) -> None:
-        """Keep where a text stands, and refuse one that an edge would cut."""
-        left, top, right, bottom = (side / _SCALE for side in ink)
-        if left < 0 or top < 0 or right > self.width or bottom > self.height:
-            raise ValueError(f"{text!r} would be cut off on a sheet of {self.width}x{self.height}")
-        self._lines.append(Line(text=text, box=(left, top, right, bottom)))
+    def _texts(self) -> list[tuple[str, tuple[int, int, int, int]]]:
+        """Return what is written, line by line, and where, in pixels."""
+        found: list[tuple[str, tuple[int, int, int, int]]] = []
+        for (column, row), cell in sorted(self.cells.items(), key=lambda item: item[0][::-1]):
+            if len(cell.sign) != 1:
+                continue
+            left, top, end = column * CELL, row * CELL, (column + 1) * CELL
+            if found and found[-1][1][1:3] == (top, left):
+                text, box = found.pop()
+                found.append((text + cell.sign, (box[0], top, end, top + CELL)))
+            else:
+                found.append((cell.sign, (left, top, end, top + CELL)))
+        return found
+
+
+def encode(canvas: Canvas) -> bytes:
+    """Return a canvas as a PNG file, RGB."""
+    buffer = io.BytesIO()
+    canvas.image().save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()

@@ -1,9 +1,10 @@
-"""The built-in checkpoint: a Qwen2-VL small enough to be made on the spot.
+"""The built-in checkpoint: a Qwen2-VL small enough to come with the package.
 
 The architecture, the file layout, the tensor names, the special tokens, the chat template and the
-preprocessing are Qwen2-VL's (QwenLM/Qwen2-VL-2B-Instruct); the sizes are tiny and the weights are
-random. It exercises the code that runs the real model, from the processor to the decoder, without a
-download. Its answers mean nothing.
+preprocessing are Qwen2-VL's (QwenLM/Qwen2-VL-2B-Instruct); the sizes are tiny. The canary was
+trained to read what the package draws (``evalkit.canary.training``), so that its score falls when
+anything between a row and a score goes wrong. With a seed the weights are random instead, and
+answers mean nothing: the code is the same, and there is less of it to compute.
 """
 
 from __future__ import annotations
@@ -19,19 +20,39 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.canary.tokenizer import VOCABULARY, token_id, tokenizer_files
+from evalkit.canary.tokenizer import token_id, tokenizer_files, vocabulary
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
     import torch
 
-__all__ = ["architecture", "chat_template", "checkpoint", "write_checkpoint"]
+__all__ = [
+    "CANARY",
+    "WEIGHTS",
+    "architecture",
+    "chat_template",
+    "checkpoint",
+    "public_name",
+    "write_checkpoint",
+]
 
 CONTEXT = 32768
 """Positions that the text model is made for."""
 
 HEAD = 64
 """Dimensions of a text head: the least that vLLM serves on a CPU."""
+
+CANARY: Mapping[str, Any] = {
+    "width": 192, "layers": 4, "key_value_heads": 3, "feed_forward": 384,
+    "vision_width": 96, "vision_layers": 3, "vision_heads": 3, "rope_theta": 10000.0,
+}  # fmt: skip
+"""The canary's sizes. With a much smaller rotary base all pairs of a head would turn from one cell
+to the next, and none would be left to find a cell by what it shows."""
+
+WEIGHTS = "canary.safetensors"
+"""The canary's weights, in the package."""
 
 SPREAD = 0.12
 """Standard deviation of the weights. At the usual 0.02 every greedy reply is one token repeated,
@@ -47,13 +68,11 @@ _FIXED = {
     "rms_norm_eps": 1e-06,
     # Time, height and width share the 32 frequencies of a head as 16, 24, 24 do the real 64.
     "rope_scaling": {"type": "mrope", "mrope_section": [8, 12, 12]},
-    "rope_theta": 1000000.0,
     "sliding_window": CONTEXT,
     "tie_word_embeddings": True,
     "torch_dtype": "bfloat16",
     "use_cache": True,
     "use_sliding_window": False,
-    "vocab_size": VOCABULARY,
 }
 """What every size of the text model has in common with the real one."""
 
@@ -88,27 +107,29 @@ def architecture(
     vision_width: int = 64,
     vision_layers: int = 2,
     vision_heads: int = 2,
+    rope_theta: float = 1000000.0,
 ) -> dict[str, Any]:
-    """Return the ``config.json`` of a Qwen2-VL of the given sizes.
+    """Return the ``config.json`` of a Qwen2-VL.
 
     Args:
         width: the text model's width, a multiple of 64; its heads have 64 dimensions each.
-        layers: the text model's layers.
-        key_value_heads: heads for keys and values.
-        feed_forward: the width of the text model's feed-forward layers.
-        vision_width: the vision encoder's width.
-        vision_layers: the vision encoder's layers.
-        vision_heads: the vision encoder's heads.
+        layers: its layers.
+        key_value_heads: its heads for keys and values.
+        feed_forward: the width of its feed-forward parts.
+        vision_width: the vision encoder's width; ``vision_layers``, ``vision_heads`` are its own.
+        rope_theta: the base of the text model's rotary positions.
     """
     return {
         **deepcopy(_FIXED),
         **{f"{name}_token_id": token_id(f"<|{token}|>") for name, token in _TOKENS.items()},
+        "vocab_size": vocabulary(),
         "hidden_size": width,
         "intermediate_size": feed_forward,
         "max_window_layers": layers,
         "num_attention_heads": width // HEAD,
         "num_hidden_layers": layers,
         "num_key_value_heads": key_value_heads,
+        "rope_theta": rope_theta,
         "vision_config": {
             **_FIXED_VISION,
             "depth": vision_layers,
@@ -124,7 +145,7 @@ def chat_template() -> str:
     return resources.files("evalkit.canary").joinpath("chat_template.jinja").read_text("utf-8")
 
 
-def checkpoint(folder: Path | None = None, seed: int = 0) -> Path:
+def checkpoint(folder: Path | None = None, seed: int | None = None) -> Path:
     """Return the folder of the built-in checkpoint, made there on first use.
 
     Builders may run at once: each works in a folder of its own, and the first to finish stays.
@@ -132,13 +153,14 @@ def checkpoint(folder: Path | None = None, seed: int = 0) -> Path:
     Args:
         folder: where it shall be; by default in ``$EVALKIT_CACHE`` or ``~/.cache/evalkit``, under
             a name that changes whenever its contents would.
-        seed: what the weights are drawn from.
+        seed: what random weights are drawn from; ``None`` for the canary, which was trained.
 
     Raises:
         UsageError: ``folder`` holds something else, or cannot be written.
     """
     target = folder or _cache() / "checkpoints" / _name(seed)
-    if _built(target):
+    config = architecture() if seed is not None else architecture(**CANARY)
+    if _built(target, config):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -148,36 +170,40 @@ def checkpoint(folder: Path | None = None, seed: int = 0) -> Path:
             f"cannot write {target.parent}: {error.strerror}. Set EVALKIT_CACHE to a folder"
         ) from None
     try:
-        write_checkpoint(work, architecture(), seed)
+        write_checkpoint(work, config, seed)
         work.chmod(0o755)  # a temporary folder is its maker's alone, and caches are shared
         work.rename(target)
     except OSError as error:
-        if not _built(target):
+        if not _built(target, config):
             raise UsageError(f"cannot build a checkpoint in {target}: {error.strerror}") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
 
 
-def _built(folder: Path) -> bool:
-    """Return whether a folder is the built-in checkpoint; a rename made it, so it is whole."""
+def _built(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Return whether a folder is this checkpoint; a rename made it, so it is whole."""
     try:
-        return (folder / "config.json").read_text("utf-8") == _json(architecture())
+        return (folder / "config.json").read_text("utf-8") == _json(config)
     except OSError:
         return False
 
 
-def write_checkpoint(folder: Path, config: Mapping[str, Any], seed: int) -> None:
-    """Write a whole checkpoint of random weights into a folder that exists.
+def write_checkpoint(folder: Path, config: Mapping[str, Any], seed: int | None) -> None:
+    """Write a whole checkpoint into a folder that exists.
 
     Args:
         folder: where its files go.
         config: what ``architecture`` returns.
-        seed: what the weights are drawn from; the same seed gives the same bytes everywhere.
+        seed: what random weights are drawn from, the same bytes everywhere; ``None`` for those of
+            the canary, whose sizes ``config`` then has.
     """
     from safetensors.torch import save_file
 
-    save_file(_weights(config, seed), folder / "model.safetensors", metadata={"format": "pt"})
+    if seed is None:
+        (folder / "model.safetensors").write_bytes(_trained().read_bytes())
+    else:
+        save_file(_weights(config, seed), folder / "model.safetensors", metadata={"format": "pt"})
     template = chat_template()
     files = {
         **tokenizer_files(template, config["max_position_embeddings"]),
@@ -209,9 +235,13 @@ def _weights(config: Mapping[str, Any], seed: int) -> dict[str, torch.Tensor]:
         norm = "norm" in name or ".ln_q." in name
         draw = (2 * random.random_sample(blank.shape) - 1) * np.sqrt(3) * (0.0 if norm else SPREAD)
         draw += norm and name.endswith(".weight")
-        public = name.replace("model.language_model.", "model.").replace("model.visual.", "visual.")
-        weights[public] = torch.from_numpy(draw.astype(np.float32)).to(torch.bfloat16)
+        weights[public_name(name)] = torch.from_numpy(draw.astype(np.float32)).to(torch.bfloat16)
     return weights
+
+
+def public_name(name: str) -> str:
+    """Return what a weight is called in the Hub's files, given its name in the model class."""
+    return name.replace("model.language_model.", "model.").replace("model.visual.", "visual.")
 
 
 def _generation(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,10 +271,18 @@ def _preprocessing(vision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _name(seed: int) -> str:
-    recipe = [Path(__file__).read_text("utf-8"), chat_template(), seed]
-    recipe.append(Path(__file__).with_name("tokenizer.py").read_text("utf-8"))
-    return "canary-" + hashlib.sha256(_json(recipe).encode()).hexdigest()[:12]
+def _trained() -> Traversable:
+    return resources.files("evalkit.canary").joinpath(WEIGHTS)
+
+
+def _name(seed: int | None) -> str:
+    """Return a name that stands for everything that the files are made of."""
+    package = resources.files("evalkit.canary")
+    texts = ("checkpoint.py", "tokenizer.py", "merges.txt", "chat_template.jinja")
+    recipe = hashlib.sha256(repr(seed).encode())
+    for name in texts if seed is not None else (*texts, WEIGHTS):
+        recipe.update(package.joinpath(name).read_bytes())
+    return "canary-" + recipe.hexdigest()[:12]
 
 
 def _cache() -> Path:

@@ -6,10 +6,26 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Box", "Fact", "Line", "Picture", "near", "number", "one_of", "others", "yes_no"]
+__all__ = ["Cell", "Fact", "Picture", "apart", "number", "one_of", "yes_no"]
 
-Box = tuple[float, float, float, float]
+Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one cell of a sheet holds."""
+
+    sign: str
+    """A letter or a sign's name; ``""`` for bare paper."""
+    ink: str
+    """The sign's colour."""
+    paper: str
+    """The cell's colour."""
+    key: str
+    """What a question calls the entry that it belongs to."""
+    index: int
+    """Its place in its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +37,9 @@ class Fact:
     answer: str
     """The answer as it is drawn."""
     kind: str
-    """What it takes to answer: ``read``, ``field``, ``color``, ``count``, ``extreme``, ``pair``,
-    ``arithmetic``, ``ratio``, ``position``, ``direction``, ``yesno``, ``latex``, or ``spoken`` and
-    MVBench's names of tasks for clips."""
+    """What it takes to answer: ``read``, ``field``, ``color``, ``count``, ``extreme``,
+    ``arithmetic``, ``measure``, ``position``, ``direction``, ``yesno``, ``latex``, or ``spoken``
+    and MVBench's names of tasks for clips."""
     wrong: tuple[str, ...] = ()
     """Plausible answers that are wrong: the other options of a multiple-choice question."""
     also: tuple[str, ...] = ()
@@ -37,16 +53,6 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A piece of text on a picture."""
-
-    text: str
-    """What it says."""
-    box: Box
-    """Where its ink is, in pixels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A drawn picture with the facts in it."""
 
@@ -56,8 +62,8 @@ class Picture:
     """Its width in pixels."""
     height: int
     """Its height in pixels."""
-    lines: tuple[Line, ...]
-    """The texts on it, in the order they were drawn."""
+    texts: tuple[tuple[str, Box], ...]
+    """What is written on it, line by line, and where."""
     facts: tuple[Fact, ...]
     """What can be asked about it; no question twice."""
 
@@ -66,19 +72,17 @@ class Picture:
         return [fact for fact in self.facts if fact.kind in kinds]
 
 
-def others(answer: str, draw: Callable[[], str], count: int = 3) -> tuple[str, ...]:
-    """Return ``count`` different strings that ``draw`` gives and that are not the answer."""
-    found: dict[str, None] = {}
+def apart(answer: str, draw: Callable[[], str], count: int = 3) -> tuple[str, ...]:
+    """Return ``count`` drawn strings, none of which begins like another or like the answer.
+
+    What begins alike would have to be read to its end; a small model shall be asked what it sees.
+    """
+    found: dict[str, str] = {}
     while len(found) < count:
-        found.setdefault(draw())
-        found.pop(answer, None)
-    return tuple(found)
-
-
-def near(rng: random.Random, number: int) -> tuple[str, ...]:
-    """Return three whole numbers above zero that are near to a number and not it."""
-    reach = max(3, number // 4)
-    return others(str(number), lambda: str(max(1, number + rng.randint(-reach, reach))))
+        text = draw()
+        if text[0] != answer[0]:
+            found.setdefault(text[0], text)
+    return tuple(found.values())
 
 
 def one_of(rng: random.Random, question: str, answer: str, kind: str, known: Sequence[str]) -> Fact:
@@ -86,13 +90,15 @@ def one_of(rng: random.Random, question: str, answer: str, kind: str, known: Seq
 
     Always the same three would give the answer away: whatever else is offered would be it.
     """
-    rest = [name for name in known if name != answer]
+    rest = list(dict.fromkeys(name for name in known if name != answer))
     return Fact(question, answer, kind, tuple(rng.sample(rest, min(3, len(rest)))))
 
 
 def number(rng: random.Random, question: str, value: int, kind: str) -> Fact:
-    """Return a fact whose answer is a whole number, and whose wrong answers are near it."""
-    return Fact(question, str(value), kind, near(rng, value))
+    """Return a fact whose answer is a whole number, with wrong answers of as many digits."""
+    low = 10 ** (len(str(value)) - 1)
+    wrong = apart(str(value), lambda: str(rng.randint(low, 10 * low - 1)))
+    return Fact(question, str(value), kind, wrong)
 
 
 def yes_no(question: str, truth: bool) -> Fact:

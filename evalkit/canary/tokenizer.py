@@ -1,15 +1,25 @@
-"""The built-in checkpoint's tokenizer: one token a byte, and the special tokens of Qwen2-VL.
+"""The built-in checkpoint's tokenizer: bytes, some hundred merges, and Qwen2-VL's special tokens.
 
-It is a Qwen2 tokenizer without merges. Every text can be written with it and read back, in NFC as
-with the real one, and its files are those that the real one has.
+It is a Qwen2 tokenizer whose merges make one token of the words that benchmarks' prompts are made
+of. Capital letters and figures stay apart: what stands on a picture is a token a letter. Every text
+can be written with it and read back, in NFC as with the real one, and its files are those that the
+real one has.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
+from importlib import resources
 from typing import Any
 
-__all__ = ["SPECIAL_TOKENS", "VOCABULARY", "token_id", "tokenizer_files"]
+__all__ = ["PIECES", "SPECIAL_TOKENS", "token_id", "tokenizer_files", "vocabulary"]
+
+PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""What a text is cut into before merges apply: Qwen2's (tokenizer.json of Qwen/Qwen2-VL-2B)."""
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -27,15 +37,24 @@ SPECIAL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-"""Qwen2-VL's special tokens in the order of their ids: there from 151643 on, here from 256."""
+"""Qwen2-VL's special tokens by their ids: there from 151643 on, here behind the rest."""
 
-VOCABULARY = 256 + len(SPECIAL_TOKENS)
-"""Tokens in all."""
+
+@cache
+def _merges() -> tuple[str, ...]:
+    """Return the merges, two pieces and a blank each, the first to apply first."""
+    text = resources.files("evalkit.canary").joinpath("merges.txt").read_text("utf-8")
+    return tuple(text.splitlines()[1:])
+
+
+def vocabulary() -> int:
+    """Return how many tokens there are in all."""
+    return 256 + len(_merges()) + len(SPECIAL_TOKENS)
 
 
 def token_id(token: str) -> int:
     """Return the id of a special token."""
-    return 256 + SPECIAL_TOKENS.index(token)
+    return 256 + len(_merges()) + SPECIAL_TOKENS.index(token)
 
 
 def tokenizer_files(chat_template: str, context: int) -> dict[str, str]:
@@ -45,20 +64,35 @@ def tokenizer_files(chat_template: str, context: int) -> dict[str, str]:
         chat_template: the Jinja template of the chat format.
         context: the longest prompt, in tokens.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import (
+        AddedToken,
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+    )
 
     # The alphabet comes in no particular order, and ids must be the same on every machine.
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {character: number for number, character in enumerate(alphabet)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    merges = [(left, right) for left, right in (line.split(" ") for line in _merges())]
+    pieces = [*alphabet, *(left + right for left, right in merges)]
+    numbers = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocab=numbers, merges=merges))
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     return {
         "tokenizer.json": tokenizer.to_str(pretty=True),
-        "vocab.json": json.dumps(vocabulary, ensure_ascii=False),
-        "merges.txt": "#version: 0.2\n",
+        "vocab.json": json.dumps(numbers, ensure_ascii=False),
+        "merges.txt": "\n".join(["#version: 0.2", *_merges(), ""]),
         "tokenizer_config.json": json.dumps(_settings(chat_template, context), indent=2),
     }
 

@@ -1,56 +1,51 @@
-"""The words of the drawn set: few, short and unlike each other."""
+"""The words of the drawn set: few, short, and on one picture no two that begin alike."""
 
 from __future__ import annotations
 
-__all__ = [
-    "CITIES",
-    "COMPANIES",
-    "GROUPS",
-    "ITEMS",
-    "MEASURES",
-    "MONTHS",
-    "NAMES",
-    "PLACES",
-    "SHOPS",
-    "STREETS",
-    "TOPICS",
-    "WORDS",
-]
+import random
+from collections.abc import Sequence
 
-NAMES = (
-    "Anna Berg", "Omar Diaz", "Lucy Chen", "Paul Novak", "Nina Costa", "Ivan Petrov",
-    "Sara Klein", "Tom Fisher", "Maya Singh", "Hugo Martin",
-)  # fmt: skip
-CITIES = ("Oslo", "Lima", "Rome", "Cairo", "Paris", "Delhi", "Tokyo", "Quito", "Berlin", "Madrid")
-COMPANIES = (
-    "North Mills",
-    "Delta Foods",
-    "Harbor Tools",
-    "Summit Paper",
-    "Lake Motors",
-    "Velvet Farm",
-)
-ITEMS = ("Lamp", "Table", "Bicycle", "Camera", "Blanket", "Kettle", "Guitar", "Umbrella")
-MONTHS = ("January", "March", "April", "May", "June", "August", "October", "November")
-STREETS = ("Mill Road", "King Street", "Park Lane", "Hill Avenue", "River Walk", "Station Road")
-SHOPS = ("Maple Cafe", "Blue Fox", "Sunny Books", "Grand Hotel", "Royal Bakery", "Green Market")
-PLACES = ("kitchen", "garden", "station", "library", "harbor", "museum", "forest", "school")
+__all__ = ["FIELDS", "GROUPS", "TITLES", "TOPICS", "WORDS", "draw"]
+
 WORDS = (
-    "CENTER", "MARKET", "FLOWER", "GARDEN", "BRIDGE", "WINTER", "SUMMER", "ORANGE",
-    "PLANET", "SILVER", "TICKET", "WINDOW", "CASTLE", "DINNER", "ISLAND", "ROCKET",
+    "ANCHOR", "APPLE", "BRIDGE", "BREAD", "CASTLE", "CLOUD", "DINNER", "DREAM", "EAGLE", "EMBER",
+    "FLOWER", "FROST", "GARDEN", "GLASS", "HARBOR", "HONEY", "ISLAND", "IRON", "JACKET", "JUNGLE",
+    "KETTLE", "KNIGHT", "LADDER", "LEMON", "MARKET", "MUSIC", "NEEDLE", "NIGHT", "ORANGE", "OLIVE",
+    "PLANET", "PEPPER", "QUEEN", "QUILT", "ROCKET", "RIVER", "SILVER", "STONE", "TICKET", "TIGER",
+    "UNCLE", "URBAN", "VELVET", "VIOLIN", "WINDOW", "WINTER", "YELLOW", "YOUTH", "ZEBRA", "ZIPPER",
 )  # fmt: skip
-MEASURES = ("Sales", "Votes", "Orders", "Visits")
+"""Words to be read, two for a letter."""
+
+FIELDS = {
+    "TOTAL": "amount", "DATE": "year", "NAME": "word", "CITY": "word", "ITEM": "word",
+    "ROOM": "number", "FEE": "amount", "UNIT": "code", "LOT": "code", "GATE": "number",
+    "AGENT": "word", "PHONE": "long",
+}  # fmt: skip
+"""What a form has lines for, and what kind of value each has."""
+
+TITLES = ("INVOICE", "RECEIPT", "ORDER", "PERMIT", "BILL", "LETTER")
+"""Kinds of documents."""
+
 GROUPS = {
-    "fruit": ("Apples", "Pears", "Plums", "Grapes", "Figs", "Limes"),
-    "city": ("Oslo", "Lima", "Rome", "Cairo", "Paris", "Delhi"),
-    "month": ("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    "day": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat"),
+    "fruit": ("APPLE", "PEAR", "FIG", "LIME", "GRAPE", "KIWI", "MANGO"),
+    "city": ("OSLO", "LIMA", "ROME", "CAIRO", "PARIS", "DELHI", "TOKYO"),
+    "month": ("JAN", "FEB", "MAR", "APR", "SEP", "OCT", "DEC"),
+    "day": ("MON", "TUE", "WED", "FRI", "SUN"),
 }
 """What charts compare, by the word for one of them."""
+
 TOPICS = {
-    "How we travel": ("ride", ("Bus", "Train", "Car", "Bike", "Ferry", "Tram")),
-    "What we drink": ("drink", ("Tea", "Coffee", "Water", "Juice", "Milk", "Cocoa")),
-    "Pets at home": ("pet", ("Dog", "Cat", "Bird", "Fish", "Rabbit", "Turtle")),
-    "What we play": ("game", ("Chess", "Tennis", "Soccer", "Golf", "Cards", "Hockey")),
+    "ride": ("BUS", "TRAIN", "CAR", "FERRY", "WALK"),
+    "drink": ("TEA", "COFFEE", "WATER", "JUICE", "MILK"),
+    "pet": ("DOG", "CAT", "BIRD", "FISH", "RABBIT"),
+    "game": ("CHESS", "TENNIS", "GOLF", "RUGBY", "POKER"),
 }
 """What posters are about: the word for one entry, and the entries."""
+
+
+def draw(rng: random.Random, known: Sequence[str], count: int) -> list[str]:
+    """Return so many words, in any order, of which no two begin alike."""
+    found: dict[str, str] = {}
+    for word in rng.sample(known, len(known)):
+        found.setdefault(word[0], word)
+    return list(found.values())[:count]

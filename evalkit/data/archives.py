@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,6 +23,7 @@ from evalkit.data.digest import digest_bytes
 from evalkit.data.download import cache_dir
 from evalkit.data.hub import explained, repository
 from evalkit.data.local import hash_file
+from evalkit.data.quiet import tell
 from evalkit.data.zips import unpack
 from evalkit.errors import SourceError, UsageError, nearest
 from evalkit.files import write_atomically
@@ -70,6 +70,8 @@ class HubFiles:
     """Whether what is not here yet is fetched."""
     archives: str
     """One of ``KEEPING``."""
+    search: bool = True
+    """Whether an archive that is not named as a file's folder may hold it."""
 
     def __post_init__(self) -> None:
         """Refuse a word that means nothing."""
@@ -85,8 +87,8 @@ class HubFiles:
         """Return the first of the names that the repository or one of its archives holds.
 
         An archive named as a file's folder is fetched before any other name is tried. Others
-        follow in order until one holds the file, unless there are archives so named: then these
-        would hold it.
+        follow in order until one holds the file, unless there are archives so named, or the
+        dataset has no others: then these would hold it.
 
         Raises:
             SourceError: the Hub does not give the file.
@@ -105,7 +107,7 @@ class HubFiles:
                     self._unpack(archive)
                 if path := self._inside(archive, name):
                     return path
-        return None if promised else self._search(names)
+        return None if promised or not self.search else self._search(names)
 
     def holds(self, folder: str) -> bool:
         """Whether an archive holds a folder; one named as it is fetched."""
@@ -158,7 +160,7 @@ class HubFiles:
         folder = self._folder(archive)
         if folder.is_dir() or not self.fetch:
             return folder.is_dir()
-        print(f"fetching {archive.name} ({archive.size >> 20} MB)", file=sys.stderr)
+        tell(f"fetching {archive.name} ({archive.size >> 20} MB)")
         with explained(self.path, self.revision):
             file = Path(
                 hf_hub_download(self.path, archive.name, repo_type="dataset", revision=self.sha)

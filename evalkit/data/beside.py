@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.data.subtitles import read_srt
 from evalkit.errors import DataError, one_line
+
+if TYPE_CHECKING:
+    from evalkit.data.packed import Packed
 
 __all__ = ["Folder", "Place", "add_files", "is_inside", "only_names"]
 
@@ -42,19 +45,38 @@ class Folder:
     """The folder."""
     sure: bool
     """Whether what is not in it is missing."""
+    fetch: bool = False
+    """Whether what is in a zip is unpacked, and not only found if it was before."""
 
     def find(self, names: Sequence[str]) -> Path | None:
-        """Return the first of the names that exists."""
-        paths = (self.root / name for name in names if is_inside(name))
-        return next((path for path in paths if path.exists()), None)
+        """Return the first of the names that exists, in the folder or in a zip that lies there.
+
+        Raises:
+            DataError: there is none, and a zip that could hold it is broken.
+        """
+        for name in filter(is_inside, names):
+            if (self.root / name).exists():
+                return self.root / name
+            if found := self._packed.find(name, unpack=self.fetch):
+                return found
+        if self.sure and self._packed.broken:
+            raise DataError(self._packed.broken[0])
+        return None
 
     def holds(self, folder: str) -> bool:
-        """Whether a folder of this name exists."""
-        return (self.root / folder).is_dir()
+        """Whether a folder of this name exists, in a zip perhaps."""
+        return (self.root / folder).is_dir() or folder in self._packed.places
 
     def label(self, name: str) -> str:
         """Return the path that a file should have."""
         return str(self.root / name)
+
+    @property
+    def _packed(self) -> Packed:
+        # Imported here: few folders have zips to look into, and all rows come through this module.
+        from evalkit.data.packed import packed
+
+        return packed(self.root)
 
 
 def is_inside(name: str) -> bool:

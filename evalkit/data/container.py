@@ -8,6 +8,7 @@ which tells the size and the rotation.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ _ENTERED = {"av1", "h264", "hevc", "mpeg4", "vp8", "vp9"}
 
 _STAMPED = {"mov", "matroska"}
 """Containers whose packets carry the time at which their frame is shown, unlike an AVI's."""
+
+
+_THREADS = 4
+"""The most threads of one decoder: each holds frames of its own, and FFmpeg would take one a core,
+beside those of the other videos that are being decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,7 @@ def open_video(media: Media, *, threads: str = "AUTO") -> Iterator[tuple[Any, An
             raise DataError(f"{name}: the file holds no video stream")
         stream = container.streams.video[0]
         stream.thread_type = threads
+        stream.thread_count = min(_THREADS, os.cpu_count() or 1)
         yield container, stream
 
 

@@ -24,6 +24,7 @@ from evalkit.types import Media, Pixels
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -32,8 +33,11 @@ __all__ = ["Canvas", "decoder_name", "read_by_keyframes", "read_through", "resiz
 _WORTH_SEEKING = 8
 """Frames that a seek must save to be cheaper than reading on."""
 
-_WAITING = 4
+_WAITING = 2
 """Pictures that may wait to be resized before the decoder waits for them."""
+
+_STRIP = 64
+"""Rows or columns that are resized at once."""
 
 
 class Canvas:
@@ -81,12 +85,24 @@ class Canvas:
     def _show(self, places: list[int], picture: Any) -> None:
         import numpy as np
 
-        stored = picture if hasattr(picture, "shape") else picture.to_ndarray(format="rgb24")
+        stored = picture if hasattr(picture, "shape") else _rgb(picture)
         shown = np.rot90(stored, self._quarters)
+        first, *others = places
         if self._pixels is None:
-            self._frames[places] = resize_frame(shown, self._plan.height, self._plan.width)
+            resize_frame(shown, self._plan.height, self._plan.width, self._frames[first])
         else:
-            self._frames[places] = _as_picture(shown, self._plan, self._pixels)
+            self._frames[first] = _as_picture(shown, self._plan, self._pixels)
+        for place in others:
+            self._frames[place] = self._frames[first]
+
+
+def _rgb(picture: Any) -> Array:
+    """Return a decoded picture's colours where FFmpeg has put them, for a copy weighs as much."""
+    import numpy as np
+
+    converted = picture.reformat(format="rgb24")
+    lines = np.frombuffer(converted.planes[0], np.uint8).reshape(converted.height, -1)
+    return lines[:, : 3 * converted.width].reshape(converted.height, converted.width, 3)
 
 
 def _single_threaded() -> ThreadPoolExecutor:
@@ -110,28 +126,48 @@ def _single_threaded() -> ThreadPoolExecutor:
     return worker
 
 
-def resize_frame(frame: Array, height: int, width: int) -> Array:
+def resize_frame(frame: Array, height: int, width: int, out: Array | None = None) -> Array:
     """Return an RGB frame at another size, to the bit as qwen-vl-utils resizes a whole video.
 
     That is torchvision's ``resize`` on bytes, bicubic with antialiasing, which works in single
     precision and rounds. PIL's filter and torch's own path for bytes give other values.
+
+    Args:
+        frame: height x width x 3.
+        height: the new height in pixels.
+        width: the new width in pixels.
+        out: where the result goes, instead of new memory.
     """
     import numpy as np
     import torch
+
+    made = np.empty((height, width, 3), np.uint8) if out is None else out
+    if frame.shape[:2] == (height, width):
+        made[...] = frame
+        return made
+    # First all rows become narrower, then all columns shorter, as torch does it; a colour and a
+    # strip at a time, because the numbers in single precision weigh four times the frame.
+    source, target = torch.from_numpy(np.ascontiguousarray(frame)), torch.from_numpy(made)
+    rows = frame.shape[0]
+    narrow = torch.empty((rows, width))
+    for colour in range(3):
+        for start in range(0, rows, _STRIP):
+            strip = source[start : start + _STRIP, :, colour].float()
+            narrow[start : start + _STRIP] = _scaled(strip, len(strip), width)
+        for start in range(0, width, _STRIP):
+            strip = narrow[:, start : start + _STRIP]
+            short = _scaled(strip, height, strip.shape[1]).clamp_(0, 255).round_()
+            target[:, start : start + _STRIP, colour] = short
+    return made
+
+
+def _scaled(plane: torch.Tensor, height: int, width: int) -> torch.Tensor:
     from torch.nn import functional
 
-    if frame.shape[:2] == (height, width):
-        return frame
-    pixels = torch.from_numpy(np.ascontiguousarray(frame))
-    resized = np.empty((height, width, 3), np.uint8)
-    # A colour at a time, for a third of the memory: they do not mix.
-    for colour in range(3):
-        plane = pixels[..., colour].float()[None, None]
-        plane = functional.interpolate(
-            plane, (height, width), mode="bicubic", antialias=True, align_corners=False
-        )
-        resized[..., colour] = plane[0, 0].clamp_(0, 255).round_().to(torch.uint8).numpy()
-    return resized
+    scaled: torch.Tensor = functional.interpolate(
+        plane[None, None], (height, width), mode="bicubic", antialias=True, align_corners=False
+    )
+    return scaled[0, 0]
 
 
 def decoder_name(codec: str) -> str:

@@ -1,4 +1,4 @@
-"""Silence for the libraries that datasets come through, given back afterwards."""
+"""Silence for the libraries that datasets come through, and for what is said of long fetches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-__all__ = ["quiet"]
+__all__ = ["quiet", "silent", "tell"]
+
+_SILENT: list[bool] = []
+"""Whether nothing is said in this process, the last word counts."""
 
 _LOGGERS = ("datasets", "huggingface_hub", "fsspec", "filelock", "httpx", "httpx2", "urllib3")
 
@@ -39,3 +42,19 @@ def _hide_bars(stack: ExitStack) -> None:
         if library is not None and not library.are_progress_bars_disabled():
             library.disable_progress_bars()
             stack.callback(library.enable_progress_bars)
+
+
+def tell(line: str) -> None:
+    """Say on standard error what takes long or does not work, unless nothing shall be said."""
+    if not (_SILENT and _SILENT[-1]):
+        print(line, file=sys.stderr)
+
+
+@contextmanager
+def silent(wanted: bool) -> Iterator[None]:
+    """Say nothing for a while, in any thread of this process, if that is wanted."""
+    _SILENT.append(wanted)
+    try:
+        yield
+    finally:
+        _SILENT.pop()

@@ -82,28 +82,28 @@ class Rows:
         required: Sequence[str] = (),
         files: Callable[[Mapping[str, Any]], Mapping[str, Sequence[str]]] | None = None,
         fetch: bool = False,
+        search: bool = True,
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows, in the dataset's order, by its column names.
 
         Args:
             media: the columns that hold media; their values become ``{"bytes", "path"}``, a list
-                of such, or ``None``. In JSONL and JSON files one is a path relative to the file, a
-                ``data:`` URL, or ``{"bytes": base64 text}``. A TSV's is ``image``.
-            with_media: whether they are read; without, rows lack these columns. Other columns of
-                bytes in parquet files and saved folders are left out either way.
+                of such, or ``None``. In JSON files one is a path relative to the file, a ``data:``
+                URL, or ``{"bytes": base64 text}``. A TSV's is ``image``.
+            with_media: whether they are read; without, rows lack these columns, as they lack
+                others of bytes in parquet files and saved folders either way.
             required: columns that each row must have; media among them only with media.
-            files: where media lie that are beside the rows, as ``Task.files`` says; read without
-                media, rows then have their names.
-            fetch: whether these are fetched from the Hub, or only found if they were before.
+            files: where media beside the rows lie (``Task.files``); without media, their names.
+            fetch: whether these are fetched or unpacked, or only found if they were before.
+            search: whether any of the Hub's archives may hold them, as ``Task.searched`` says.
 
         Raises:
-            UsageError, DataError: something is not there, or is broken, or there are no rows.
-            SourceError: the Hub or a server does not give the data.
+            UsageError, DataError, SourceError: data is not there, broken, empty, or not given.
         """
         needed = [column for column in required if with_media or column not in media]
         read, number = media if with_media or not files else (), -1
         with self._named():
-            place = self._beside(fetch) if with_media and files else None
+            place = self._beside(fetch, search) if with_media and files else None
             for number, (file, row) in enumerate(self._rows(read, with_media)):
                 check_columns(row, needed, f"row {number} of {file or BUILTIN}")
                 done = add_files(row, files(row), media, place) if files and place else set()
@@ -168,14 +168,14 @@ class Rows:
             return from_disk(fetch(self.file, self.md5), (), self.split, several)
         return from_disk(local_path(self.file), self._configs, self.split, several)
 
-    def _beside(self, fetch: bool) -> Place | None:
+    def _beside(self, fetch: bool, search: bool) -> Place | None:
         """Return where media beside the rows are looked for; the built-in set has none."""
         if self.file == BUILTIN:
             return None
         if self.media is not None:
             if not local_path(self.media).is_dir():
                 raise UsageError(f"rows.media: no such folder: {local_path(self.media)}")
-            return Folder(root=local_path(self.media), sure=True)
+            return Folder(root=local_path(self.media), sure=True, fetch=fetch)
         if self.file is None:
             # Imported here, like the Hub's client with it.
             from evalkit.data.archives import HubFiles
@@ -185,12 +185,13 @@ class Rows:
                 revision=self.revision,
                 sha=str(self._parts()[0].sha),
                 fetch=fetch,
+                search=search,
                 archives=self.archives,
             )
         if _is_url(self.file):
             return None
         file = local_path(self.file)
-        return Folder(root=file if file.is_dir() else file.parent, sure=False)
+        return Folder(root=file if file.is_dir() else file.parent, sure=False, fetch=fetch)
 
     @property
     def _configs(self) -> tuple[str, ...]:

@@ -6,12 +6,16 @@ between bounds, or a folder of frames with a frame rate of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from evalkit._version import __version__
+from evalkit.data.cache import current
 from evalkit.data.container import Index, index_video, open_video
 from evalkit.data.decode import Canvas, decoder_name, read_by_keyframes, read_through
+from evalkit.data.digest import digest_json, digest_media
 from evalkit.data.frames import Source, plan_frames
 from evalkit.data.images import decode_image, decoded_size
 from evalkit.data.media import media_name, require
@@ -45,6 +49,8 @@ class Clip:
     """What decoded it, with versions."""
     notes: tuple[str, ...] = ()
     """What is not as the file says, a line each."""
+    cached: bool = False
+    """Whether the frames come from the folder that keeps them between runs."""
 
 
 def probe(media: Media) -> Source:
@@ -63,6 +69,8 @@ def probe(media: Media) -> Source:
 def load_clip(media: Media, frames: Frames, pixels: Pixels | None = None) -> Clip:
     """Return the frames of a video that a protocol shows, at the size it shows them.
 
+    They are decoded, unless the run keeps frames and has these already.
+
     Args:
         media: a video file or a folder of frames, with its bounds.
         frames: the protocol's sampling and sizing.
@@ -73,6 +81,45 @@ def load_clip(media: Media, frames: Frames, pixels: Pixels | None = None) -> Cli
         UsageError: the protocol's settings do not fit together.
     """
     require(media)
+    store = current()
+    if store is None:
+        return _decoded(media, frames, pixels)
+    key = _key(media, frames, pixels)
+    if (found := store.get(key)) is not None:
+        return _kept(*found, media)
+    clip = _decoded(media, frames, pixels)
+    about = ("indices", "times", "tokens", "decoder", "notes")
+    facts = {name: getattr(clip, name) for name in about}
+    store.put(key, clip.frames, {**facts, "source": asdict(clip.source)})
+    return clip
+
+
+def _key(media: Media, frames: Frames, pixels: Pixels | None) -> str:
+    """Return the digest of all that a clip follows from: content, protocol and versions."""
+    import PIL
+    import torch
+
+    sized = asdict(pixels) if pixels is not None and frames.as_images else None
+    made = [__version__, decoder_name(""), f"torch {torch.__version__}", f"PIL {PIL.__version__}"]
+    shown = {"frames": asdict(frames), "pixels": sized}
+    return digest_json({"media": digest_media(media), "made": made, **shown})
+
+
+def _kept(frames: Array, about: Mapping[str, Any], media: Media) -> Clip:
+    """Return a clip that was kept; what messages call it may be another name now."""
+    return Clip(
+        frames=frames,
+        indices=tuple(about["indices"]),
+        times=tuple(about["times"]),
+        source=Source(**{**about["source"], "name": media_name(media)}),
+        tokens=about["tokens"],
+        decoder=about["decoder"],
+        notes=tuple(about["notes"]),
+        cached=True,
+    )
+
+
+def _decoded(media: Media, frames: Frames, pixels: Pixels | None) -> Clip:
     if media.path is not None and Path(media.path).is_dir():
         return _load_folder(media, frames, pixels)
     with open_video(media) as (container, stream):

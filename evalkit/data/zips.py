@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from evalkit.errors import DataError, one_line
 
-__all__ = ["unpack"]
+__all__ = ["contents", "take", "unpack"]
 
 _ENTRIES = 500_000
 """The most entries of one archive; the largest known has some 60,000."""
@@ -67,6 +67,52 @@ def unpack(archive: Path, folder: Path) -> None:
                 _write(opened, entry, part)
         part.mkdir(exist_ok=True)
         part.replace(folder)
+
+
+def contents(archive: Path) -> list[str]:
+    """Return the names of the files in a zip.
+
+    Raises:
+        DataError: as for ``unpack``.
+    """
+    with _opened(archive) as opened:
+        entries = _checked(opened, archive)
+        return [str(PurePosixPath(entry.filename)) for entry in entries if not entry.is_dir()]
+
+
+def take(archive: Path, name: str, folder: Path) -> Path:
+    """Unpack one file of a zip, or all below one of its folders, unless that is there already.
+
+    Args:
+        archive: the zip.
+        name: the file's or folder's name in it.
+        folder: where the zip's content goes; its parent is made.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        DataError: as for ``unpack``.
+    """
+    target = folder / name
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.with_name(f"{folder.name}.lock")):
+        if target.exists():
+            return target
+        part = folder.with_name(f"{folder.name}.part")
+        with _opened(archive) as opened:
+            entries = [
+                entry
+                for entry in _checked(opened, archive)
+                if not entry.is_dir() and PurePosixPath(entry.filename).is_relative_to(name)
+            ]
+            _check_room(entries, folder.parent, archive)
+            for entry in entries:
+                _write(opened, entry, part)
+        (part / name).replace(target)
+    return target
 
 
 @contextmanager

@@ -37,6 +37,17 @@ class Crew(Protocol):
             BackendError: one of them is gone.
         """
 
+    def backend(self, own: Backend) -> Backend:
+        """Return what this process is to open and hand to ``evaluate``.
+
+        Args:
+            own: the run's backend, not open: what it is where this process asks it itself.
+
+        Raises:
+            UsageError: a setting of a model that is opened elsewhere cannot work.
+            BackendError: no such model opens.
+        """
+
     def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
         """Ask this process's share of what is pending; where it leads, wait for all shares.
 

@@ -59,6 +59,10 @@ class Leader:
         for line in self.lines:
             line.send(met=True)
 
+    def backend(self, own: Backend) -> Backend:
+        """Return the run's backend: this process asks it itself."""
+        return own
+
     def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
         """Ask the first share and keep the answers of all; see ``Crew.evaluate``."""
         enough = Event()
@@ -117,6 +121,10 @@ class Follower:
         """Say that it is here, and wait for the others."""
         self.line.send(here=self.place)
         self.line.receive()
+
+    def backend(self, own: Backend) -> Backend:
+        """Return the run's backend: this process asks it itself."""
+        return own
 
     def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
         """Ask its share and send each answer as it comes; see ``Crew.evaluate``."""

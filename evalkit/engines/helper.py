@@ -14,6 +14,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from evalkit.asking import follow
+from evalkit.data.cache import caching
+from evalkit.data.quiet import silent
 from evalkit.engines.accelerate import take_device
 from evalkit.engines.channel import Line
 from evalkit.engines.crew import Follower
@@ -35,7 +37,8 @@ def main(number: int) -> int:
     try:
         take_device(place, processes)
         chosen, backend, folder = ingredients(config)
-        follow(folder, config, chosen, backend, crew)
+        with caching(config["data"]), silent(True):  # the one that leads tells it already
+            follow(folder, config, chosen, backend, crew)
     except EvalkitError as error:
         with suppress(BackendError):  # where it is gone itself, nobody is left to be told
             line.send(failed=one_line(error))

@@ -52,6 +52,10 @@ class LocalEngine:
     def meet(self) -> None:
         """Do nothing: nobody else is to be waited for."""
 
+    def backend(self, own: Backend) -> Backend:
+        """Return the run's backend: this process asks it itself."""
+        return own
+
     def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
         """Ask everything pending; see ``Crew.evaluate``."""
         with Behind() as behind:

@@ -59,13 +59,13 @@ class RayEngine:
                 raise UsageError(f"engine.{name} must be positive, not {value}")
         model = {key: value for key, value in config["model"].items() if key not in MODEL_KEYS}
         with connected(self.address) as ray:
-            pool = self._pool(ray, model)
+            pool = self._pool(ray, model, config.get("data"))
             try:
                 yield RayCrew(pool=pool, batch=self.batch, name=self.name)
             finally:
                 pool.close()
 
-    def _pool(self, ray: Any, model: Mapping[str, Any]) -> Pool:
+    def _pool(self, ray: Any, model: Mapping[str, Any], data: Any) -> Pool:
         """Return the replicas, the first of them ready."""
         from evalkit.engines.replica import Replica
 
@@ -79,7 +79,7 @@ class RayEngine:
                 f"engine.replicas={count}: the cluster has room for {int(room)} with {unit} each"
             )
         actor = ray.remote(Replica).options(num_cpus=self.cpus, num_gpus=gpus)
-        make: Callable[[], Any] = lambda: actor.remote(dict(model))  # noqa: E731
+        make: Callable[[], Any] = lambda: actor.remote(dict(model), data)  # noqa: E731
         return Pool(ray=ray, make=make, count=count, ahead=self.ahead, retries=self.retries)
 
 
@@ -121,7 +121,7 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Do nothing."""
+        """Do nothing: the pool ends the replicas."""
 
     def generate(self, groups: Iterable[Sequence[Any]]) -> Iterator[Any]:
         """Refuse: the replicas answer."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.backends.base import Backend
 from evalkit.config import build
+from evalkit.data.cache import use
 from evalkit.errors import EvalkitError, one_line
 from evalkit.types import Request, Response
 
@@ -17,16 +18,18 @@ __all__ = ["Replica"]
 class Replica:
     """Answers the groups that it is handed, one hand after the other."""
 
-    def __init__(self, model: Mapping[str, Any]) -> None:
+    def __init__(self, model: Mapping[str, Any], data: Any = None) -> None:
         """Load the model; what is wrong with it is told when it is asked.
 
         Args:
             model: the model's config.
+            data: the run's ``data``, which says where decoded videos are kept.
         """
         self._free = time.monotonic()
         self._failed: EvalkitError | None = None
         self._backend: Backend | None = None
         try:
+            use(data)
             backend: Backend = build(model)
             self._backend = backend.__enter__()
         except EvalkitError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import written
 from evalkit.config import benches
 from evalkit.errors import UsageError
 from evalkit.files import lines_of
@@ -21,7 +22,7 @@ from evalkit.store import (
     record_line,
     response_from,
 )
-from evalkit.types import Record, Response
+from evalkit.types import Media, Record, Response
 
 __all__ = ["Asked", "TaskRun", "load_run"]
 
@@ -33,7 +34,8 @@ class Asked:
     row: Mapping[str, Any]
     """The row, without media."""
     prompt: str = ""
-    """The texts of the user's turn, media as ``<image>`` and ``<video>``."""
+    """The texts of the user's turn, media as ``<image>`` and ``<video>``, subtitles that frames
+    decide as ``<subtitles>``."""
     golds: tuple[str, ...] = ()
     """The reference answers."""
 
@@ -134,6 +136,6 @@ def read_questions(top: Path, config: Mapping[str, Any], task: str) -> dict[str,
     found = {}
     for row, sample in samples(bench.task, bench.rows, None, with_media=False):
         parts = bench.task.request(sample).parts
-        texts = [part if isinstance(part, str) else f"<{part.kind}>" for part in parts]
+        texts = [f"<{p.kind}>" if isinstance(p, Media) else written(p) for p in parts]
         found[sample.id] = Asked(row=row, prompt="".join(texts), golds=sample.answers)
     return found

@@ -16,12 +16,13 @@ from evalkit.files import dump_json, write_atomically
 from evalkit.interop.answers import Answer, Log
 from evalkit.interop.documents import json_text, yaml_text
 from evalkit.interop.unmatched import main_score, records_from
-from evalkit.manifest import now, versions
+from evalkit.manifest import now
 from evalkit.metrics.summary import percent_means, point_sums
 from evalkit.score import Job, make
 from evalkit.scoring import summarise
 from evalkit.store import RESPONSES, response_line, write_results
 from evalkit.types import Record
+from evalkit.versions import versions
 
 __all__ = ["ORIGINAL", "Part", "refuse_hopeless", "write_run"]
 

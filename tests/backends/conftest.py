@@ -28,7 +28,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in checkpoint's folder."""
-    return checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    return checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", seed=0)
 
 
 def draw(mode: str = "RGB", size: tuple[int, int] = (300, 200)) -> Image.Image:

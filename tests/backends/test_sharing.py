@@ -40,6 +40,12 @@ def backends(tiny: Path) -> Iterator[dict[str, TransformersBackend]]:
         yield modes
 
 
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have beginnings of their own pay for texts that a small model reads quickly."""
+    monkeypatch.setattr(together, "WORTH", 100)
+
+
 @contextmanager
 def watched(backend: TransformersBackend) -> Iterator[list[torch.Tensor]]:
     """Give the logits of every forward pass, as they come."""
@@ -132,6 +138,13 @@ def groups(picture: Draw, media: Encode, request_of: Ask, clip: Media) -> dict[s
         "picture between texts": [on("Look:", page, "and", small, name="a", count=2)],
         "text before the picture": [[asked, other]],
         "video": [on(clip, name="v", count=3)],
+        "long texts behind a video": [
+            [
+                *on(clip, "What is said: " + 60 * "and so on ", name="said", count=3),
+                *on(clip, "Say one word.", name="v", count=2),
+                *on(clip, "Think it over: " + 80 * "one by one ", name="long", count=1),
+            ]
+        ],
         "picture and video": [
             on(clip, page, name="m", count=2), on(clip, name="v", count=1),
             on(small, name="p", count=2),
@@ -143,7 +156,7 @@ CASES = [
     "one", "two", "three", "eight", "same size, other picture", "mixed sizes",
     "picture beside text", "text alone", "unlike in one group", "two pictures in one",
     "the same picture twice", "picture between texts", "text before the picture", "video",
-    "picture and video",
+    "long texts behind a video", "picture and video",
 ]  # fmt: skip
 
 
@@ -208,6 +221,26 @@ def test_every_picture_is_encoded_once_and_every_beginning_prefilled_once(
     assert len(grown) == images
 
 
+def test_a_long_text_that_some_questions_share_is_prefilled_once(
+    backends: dict[str, TransformersBackend],
+    groups: dict[str, Groups],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grown: list[tuple[int, int]] = []
+    grow = together.grow
+
+    def watching(model: Any, inputs: Any, length: int, encoded: Any, base: Any = None) -> Any:
+        grown.append((base.length if base else 0, length))
+        return grow(model, inputs, length, encoded, base)
+
+    monkeypatch.setattr(together, "grow", watching)
+    list(backends["shared"].generate(groups["long texts behind a video"]))
+    (start, video), (one, said), (other, alone) = grown
+    assert start == 0
+    assert one == other == video
+    assert min(said, alone) > video
+
+
 def test_a_batch_is_as_large_as_the_budget_and_no_larger(
     tiny: Path, groups: dict[str, Groups], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,11 +253,11 @@ def test_a_batch_is_as_large_as_the_budget_and_no_larger(
 
     monkeypatch.setattr(together, "decode", watching)
     asked = [*groups["eight"], *groups["mixed sizes"][1:]]
-    with TransformersBackend(path=str(tiny), device="cpu", batch_tokens=1000) as backend:
+    with TransformersBackend(path=str(tiny), device="cpu", batch_tokens=700) as backend:
         small = told(backend, asked)
-        assert backend.facts["batch_tokens"] == 1000
+        assert backend.facts["batch_tokens"] == 700
     assert [len(size) for size in sizes] == [3, 3, 2, 3]
-    assert all(needed(size) <= 1000 for size in sizes)
+    assert all(needed(size) <= 700 for size in sizes)
     sizes.clear()
     with TransformersBackend(path=str(tiny), device="cpu", batch_tokens=1) as backend:
         single = told(backend, asked)
@@ -279,7 +312,6 @@ def test_out_of_memory_halves_the_batch_and_says_so_once(
     if where == "decode":
         assert decoded[:5] == [2, 3, 3, 3, 2], "halves of halves, then the smaller budget"
         assert said.count("out of memory with") == said.count("\n") == 1
-        assert f"model.batch_tokens={budget}" not in said or budget < 8192
         assert budget < 1000
     else:
         assert decoded == [8, 3], "the batch that was there is answered, then there is room"
@@ -329,7 +361,7 @@ def test_a_batch_that_fails_otherwise_is_asked_in_parts_and_keeps_its_budget(
     monkeypatch.setattr(together, "decode", broken)
     with TransformersBackend(path=str(tiny), device="cpu") as backend:
         found = told(backend, groups["eight"])
-        assert backend.facts["batch_tokens"] == 8192
+        assert backend.facts["batch_tokens"] == 1 << 18
     failed = {name for name, response in found.items() if response.error}
     assert failed == {"a1", "a5"}
     assert found["a1"].error == "the model failed on this request: a shape is wrong"
@@ -450,7 +482,7 @@ def test_the_budget_goes_by_the_memory_beside_the_weights(
     backends: dict[str, TransformersBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: Any = backends["shared"]._held[0]
-    assert together.budget_for(loaded) == 8192
+    assert together.budget_for(loaded) == (256 << 20) // 1024
     card = SimpleNamespace(total_memory=1 << 30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from evalkit.backends.base import Backend
 from evalkit.backends.transformers import TransformersBackend
+from evalkit.canary.tokenizer import token_id
+from evalkit.chat import render
 from evalkit.data.video import load_clip
 from evalkit.errors import BackendError, UsageError
 from evalkit.types import Frames, Media, Request, Response
@@ -82,6 +84,11 @@ def answers(backend: Backend, *groups: list[Request]) -> list[Response]:
     return list(backend.generate(groups))
 
 
+def tokens_of(request: Request, tokenizer: Any, pads: int) -> int:
+    """Tokens of a prompt with one picture that takes so many."""
+    return len(tokenizer(render(request))["input_ids"]) - 1 + pads
+
+
 def test_answers_are_greedy_and_those_of_one_call(
     backend: TransformersBackend,
     reference: tuple[Any, Any],
@@ -98,7 +105,7 @@ def test_answers_are_greedy_and_those_of_one_call(
         assert reply.completion_tokens == len(tokens) == 12
         assert (reply.finish_reason, reply.error) == ("length", None)
         assert reply.grid == ((1, 20, 30),)
-        assert reply.prompt_tokens == 209 + len(str(asked.parts[1]))
+        assert reply.prompt_tokens == tokens_of(asked, tokenizer, pads=150)
         assert reply.seconds is not None
         assert reply.seconds > 0
         assert set(reply.digests) == {"prompt", "pixels", "tokens", "generation"}
@@ -160,7 +167,9 @@ def test_a_reply_ends_where_the_checkpoint_ends_it(
     tokens = by_hand(reference, picture("RGB", (420, 280)), "What is it?", 12)
     end = tokens[5]
     length = tokens.index(end) + 1
-    folder = changed(tiny, tmp_path, "generation_config.json", eos_token_id=[258, end])
+    folder = changed(
+        tiny, tmp_path, "generation_config.json", eos_token_id=[token_id("<|im_end|>"), end]
+    )
     with TransformersBackend(path=str(folder), device="cpu") as backend:
         [reply] = answers(backend, group[:1])
     assert (reply.finish_reason, reply.completion_tokens) == ("stop", length)
@@ -238,27 +247,33 @@ def test_one_bad_request_is_a_response_and_the_rest_go_on(
 
 
 def test_a_prompt_that_is_too_long_is_named_before_it_is_tried(
-    tiny: Path, group: list[Request], monkeypatch: pytest.MonkeyPatch
+    tiny: Path,
+    reference: tuple[Any, Any],
+    group: list[Request],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with TransformersBackend(path=str(tiny), device="cpu", max_context=247) as backend:
+    size = tokens_of(group[1], reference[0].tokenizer, pads=150)
+    with TransformersBackend(path=str(tiny), device="cpu", max_context=size + 11) as backend:
         model = backend._held[0].model
         monkeypatch.setattr(model.model, "forward", lambda **given: pytest.fail("it was tried"))
         [long] = answers(backend, group[1:2])
         assert long.error == (
-            "context exceeded: 236 tokens of prompt and up to 12 of reply are more than 247;"
+            f"context exceeded: {size} tokens of prompt and up to 12 of reply are more than"
+            f" {size + 11};"
             " raise model.max_context, or lower the protocol's pixels"
         )
 
 
 def test_the_checkpoints_own_context_is_the_default(
-    tiny: Path, tmp_path: Path, group: list[Request]
+    tiny: Path, tmp_path: Path, reference: tuple[Any, Any], group: list[Request]
 ) -> None:
-    folder = changed(tiny, tmp_path, "config.json", max_position_embeddings=236 + 12)
+    whole = tokens_of(group[1], reference[0].tokenizer, pads=150) + 12
+    folder = changed(tiny, tmp_path, "config.json", max_position_embeddings=whole)
     with TransformersBackend(path=str(folder), device="cpu") as backend:
-        assert backend.facts["max_context"] == 248
+        assert backend.facts["max_context"] == whole
         assert answers(backend, group[1:2])[0].error is None
-    with TransformersBackend(path=str(folder), device="cpu", max_context=247) as backend:
-        assert "more than 247" in str(answers(backend, group[1:2])[0].error)
+    with TransformersBackend(path=str(folder), device="cpu", max_context=whole - 1) as backend:
+        assert f"more than {whole - 1}" in str(answers(backend, group[1:2])[0].error)
 
 
 @pytest.mark.parametrize("mode", ["shared", "off"])
@@ -330,7 +345,7 @@ def test_identity_and_facts_say_what_really_ran(tiny: Path, backend: Transformer
         "do_sample": False,
         "num_beams": 1,
         "repetition_penalty": 1.0,
-        "eos_token_id": [256, 258],
+        "eos_token_id": [token_id("<|endoftext|>"), token_id("<|im_end|>")],
     }
     assert 100_000 < facts["parameters"] < 1_000_000
     assert {"torch", "transformers", "tokenizers", "pillow"} <= set(facts["versions"])

@@ -136,7 +136,7 @@ def test_one_request_that_fails_is_its_own_response(
     stand.refused = "Why?"
     gone = request_of(Media(kind="image", name="gone.png"), "What?", name="q3")
     long = request_of("What? " * 100, name="q4")
-    with VLLMBackend(path=str(tiny), max_context=600) as backend:
+    with VLLMBackend(path=str(tiny), max_context=300) as backend:
         found = {r.id: r for r in backend.generate([questions, [gone], [long]])}
     assert found["q0"].text == found["q2"].text == "yes"
     assert "does not take this request: The prompt is refused." in str(found["q1"].error)

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from evalkit.backends.weights import Checkpoint, find_checkpoint
+from evalkit.canary.checkpoint import checkpoint
 from evalkit.errors import UsageError
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -40,11 +41,11 @@ def test_a_folder_is_known_by_what_is_in_it(tiny: Path, copy: Path) -> None:
 
 
 def test_the_built_in_one_is_built_into_the_cache(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path))
     found = find("builtin")
-    assert (found.name, found.revision) == ("builtin", find(tiny).digest)
+    assert (found.name, found.revision) == ("builtin", find(checkpoint(tmp_path / "own")).digest)
     assert tmp_path in found.folder.parents
 
 

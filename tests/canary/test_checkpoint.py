@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from evalkit.canary.checkpoint import architecture, chat_template, checkpoint, write_checkpoint
-from evalkit.canary.tokenizer import SPECIAL_TOKENS
+from evalkit.canary.tokenizer import SPECIAL_TOKENS, vocabulary
 from evalkit.errors import UsageError
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("canary") / "checkpoint")
+    return checkpoint(tmp_path_factory.mktemp("canary") / "checkpoint", seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_weights(
     folder: Path, tmp_path: Path
 ) -> None:
     again, other = tmp_path / "again", tmp_path / "other"
-    assert content(checkpoint(again)) == content(folder)
+    assert content(checkpoint(again, seed=0)) == content(folder)
     weights = content(checkpoint(other, seed=1)).pop("model.safetensors")
     assert weights != content(folder)["model.safetensors"]
 
@@ -46,12 +46,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_weights(
 def test_the_weights_are_the_published_ones(folder: Path) -> None:
     # A change here makes every number that was recorded with the built-in checkpoint another's.
     digest = content(folder)["model.safetensors"]
-    assert digest.startswith("fefeb6fa21e2ed43")
+    assert digest.startswith("a945535a641ff50f")
 
 
 def test_it_is_built_once(folder: Path) -> None:
     stamp = (folder / "model.safetensors").stat().st_mtime_ns
-    assert checkpoint(folder) == folder
+    assert checkpoint(folder, seed=0) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
 
 
@@ -66,7 +66,7 @@ def test_the_default_place_is_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
 def test_builders_may_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target, together = tmp_path / "shared", threading.Barrier(3)
 
-    def write(folder: Path, config: Mapping[str, Any], seed: int) -> None:
+    def write(folder: Path, config: Mapping[str, Any], seed: int | None) -> None:
         write_checkpoint(folder, config, seed)
         together.wait(timeout=60)  # all are done before the first is put in place
 
@@ -124,14 +124,21 @@ def test_it_loads_as_the_real_one_does(folder: Path, processor: Any) -> None:
 )
 def test_every_text_comes_back(processor: Any, text: str) -> None:
     ids = processor.tokenizer(text)["input_ids"]
-    assert max(ids) < 256
+    assert max(ids) < vocabulary() - len(SPECIAL_TOKENS)
     assert processor.tokenizer.decode(ids) == unicodedata.normalize("NFC", text)
+
+
+def test_what_stands_on_pictures_is_a_token_a_letter(processor: Any) -> None:
+    tokenizer = processor.tokenizer
+    ids = tokenizer("TOTAL 47.3 A. BRIDGE")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == list("TOTAL\u012047.3\u0120A.\u0120BRIDGE")
+    assert len(tokenizer("Answer the question using a single word or phrase.")["input_ids"]) == 10
 
 
 def test_special_tokens_are_one_token_each_and_vanish_from_replies(processor: Any) -> None:
     tokenizer = processor.tokenizer
     ids = tokenizer("".join(SPECIAL_TOKENS))["input_ids"]
-    assert ids == list(range(256, 256 + len(SPECIAL_TOKENS)))
+    assert ids == list(range(vocabulary() - len(SPECIAL_TOKENS), vocabulary()))
     assert (
         tokenizer.decode([*ids, *tokenizer("yes")["input_ids"]], skip_special_tokens=True) == "yes"
     )

@@ -6,13 +6,16 @@ import io
 import itertools
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evalkit.canary import figures, pictures, scenes
-from evalkit.canary.canvas import COLORS, Canvas
+from evalkit.canary.canvas import CELL, COLORS, Canvas, encode
 from evalkit.canary.facts import Picture
+from evalkit.data.images import load_image
+from evalkit.types import Media, Pixels
 
 DRAWINGS: dict[str, Callable[[random.Random], Picture]] = {
     "page": pictures.page,
@@ -28,18 +31,12 @@ DRAWINGS: dict[str, Callable[[random.Random], Picture]] = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_texts_do_not_overlap_and_facts_have_one_answer(name: str) -> None:
+def test_texts_keep_apart_and_facts_have_one_answer(name: str) -> None:
     for seed in range(24):
         picture = DRAWINGS[name](random.Random(seed))
-        for one, other in itertools.combinations(picture.lines, 2):
-            left, top, right, bottom = one.box
-            apart = (
-                right <= other.box[0]
-                or other.box[2] <= left
-                or bottom <= other.box[1]
-                or other.box[3] <= top
-            )
-            assert apart, (seed, one, other)
+        for (_, one), (_, other) in itertools.combinations(picture.texts, 2):
+            beside = one[2] <= other[0] or other[2] <= one[0]
+            assert beside or one[3] <= other[1] or other[3] <= one[1], (seed, one, other)
         assert len({fact.question for fact in picture.facts}) == len(picture.facts)
         for fact in picture.facts:
             assert 0 < len(fact.answer) <= 32
@@ -47,36 +44,64 @@ def test_texts_do_not_overlap_and_facts_have_one_answer(name: str) -> None:
             assert len(set(fact.wrong)) == len(fact.wrong)
 
 
-def test_shapes_are_as_many_as_the_facts_say() -> None:
+@pytest.mark.parametrize("name", ["page", "poster", "rectangle", "sign"])
+def test_what_is_asked_for_is_written(name: str) -> None:
+    for seed in range(12):
+        picture = DRAWINGS[name](random.Random(seed))
+        written = " ".join(text for text, _ in picture.texts)
+        for fact in picture.of("read", "field", "measure"):
+            assert fact.answer in written, (seed, fact)
+
+
+def pixels(picture: Picture) -> Any:
     from PIL import Image
+
+    with Image.open(io.BytesIO(picture.png)) as image:
+        return np.asarray(image)
+
+
+def test_shapes_are_as_many_as_the_facts_say() -> None:
     from scipy import ndimage
 
     for seed in range(12):
         picture = figures.shapes(random.Random(seed))
-        with Image.open(io.BytesIO(picture.png)) as image:
-            drawn = np.asarray(image).min(axis=2) < 200
-        assert str(ndimage.label(drawn)[1]) == picture.facts[0].answer
+        drawn = pixels(picture).min(axis=2) < 200
+        assert str(ndimage.label(drawn)[1]) == picture.of("count")[0].answer
 
 
-def test_bars_are_as_high_as_the_facts_say() -> None:
-    from PIL import Image
-
+def test_bars_are_as_long_as_the_facts_say() -> None:
     for seed in range(12):
         picture = pictures.chart(random.Random(seed))
         asked = next(fact for fact in picture.of("color") if fact.answer.isdigit())
         color = COLORS[asked.question.split()[-2]]
-        with Image.open(io.BytesIO(picture.png)) as image:
-            bar = (np.asarray(image) == color).all(axis=2).sum(axis=0).max()
-        # A point is 1.9 pixels high; the axis covers one of them, smoothed edges another.
-        assert bar / 1.9 == pytest.approx(int(asked.answer), abs=2)
+        bar = (pixels(picture) == color).all(axis=2).sum(axis=1).max()
+        assert bar // CELL == int(asked.answer[0])
+
+
+def test_a_small_picture_is_enlarged_to_what_the_model_was_trained_on() -> None:
+    from PIL import Image
+
+    sheet = Canvas(36, 36, half=True)
+    sheet.text("HALF", (3, 3))
+    with Image.open(io.BytesIO(encode(sheet))) as image:
+        assert image.size == (504, 504)
+        media = Media(kind="image", data=encode(sheet))
+    shown = load_image(media, Pixels(min_pixels=1003520, max_pixels=4014080))
+    assert (np.asarray(shown) == sheet.array()).all()
 
 
 @pytest.mark.parametrize(
     ("text", "at", "message"),
-    [("wide", (270, 50), "would be cut off"), ("caf\u00e9", (20, 50), "cannot write")],
+    [
+        ("wide", (7, 1), "no free cell"),
+        ("on", (2, 2), "no free cell"),
+        ("caf\u00e9", (1, 1), "one ASCII letter"),
+    ],
 )
 def test_a_sheet_refuses_text_that_nobody_could_read(
     text: str, at: tuple[int, int], message: str
 ) -> None:
+    sheet = Canvas(10, 4)
+    sheet.text("it", (3, 2))
     with pytest.raises(ValueError, match=message):
-        Canvas(280, 112).text(text, at, 30)
+        sheet.text(text, at)

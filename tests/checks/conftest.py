@@ -48,7 +48,7 @@ def server() -> Any:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in checkpoint's folder."""
-    return checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    return checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", seed=0)
 
 
 @dataclass

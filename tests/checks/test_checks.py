@@ -193,7 +193,16 @@ def test_a_run_can_be_compared_with(spoilt: Any, tiny: Path, tmp_path: Path) -> 
 
     made = run(
         compose(
-            "run", ["task=[textvqa]", SMALL, "limit=2", f"out={tmp_path}", f"model.path={tiny}"]
+            "run",
+            [
+                "task=[textvqa]",
+                SMALL,
+                "limit=2",
+                f"out={tmp_path}",
+                f"model.path={tiny}",
+                "model.max_reply=8",
+                "model.dtype=bfloat16",
+            ],
         ),
         quiet=True,
     )

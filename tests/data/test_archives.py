@@ -21,6 +21,7 @@ from evalkit.compose import compose
 from evalkit.config import benches
 from evalkit.data.archives import Archive, discard, verify
 from evalkit.data.beside import Folder, is_inside
+from evalkit.data.quiet import silent, tell
 from evalkit.errors import DataError, SourceError, UsageError
 from evalkit.samples import samples
 
@@ -261,6 +262,7 @@ def test_a_video_that_nobody_has_is_named(hub: Any, tmp_path: Path) -> None:
     (found,) = read(hub.url, tmp_path, job(*MAIN, config))
     assert found[0]["media"] == f"hf://datasets/{MVBENCH}/video/nturgbd/S010.avi"
     assert found[0]["name"] == "S010.avi"
+    assert fetched(hub) == [], "no archive is named as its folder, so none is searched"
 
 
 def test_cut_videos_are_not_cut_again(hub: Any, tmp_path: Path) -> None:
@@ -279,12 +281,15 @@ def test_nothing_here_and_no_network(hub: Any, tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE is set; unset it once to fetch them, or give a folder" in found["error"]
 
 
-def local(tmp_path: Path, task: str, *rows: dict[str, Any], **words: Any) -> list[Any]:
+def local(
+    tmp_path: Path, task: str, *rows: dict[str, Any], fetch: bool = True, **words: Any
+) -> list[Any]:
     put(tmp_path, {"rows.jsonl": jsonl(*rows)})
     given = [f"tasks.{task}.rows.{key}={value}" for key, value in words.items()]
     config = compose("show", [f"task={task}", f"rows={tmp_path / 'rows.jsonl'}", *given])
     (bench,) = benches(config)
-    return [sample for _, sample in samples(bench.task, bench.rows, None, with_media=True)]
+    stream = samples(bench.task, bench.rows, None, with_media=True, fetch=fetch)
+    return [sample for _, sample in stream]
 
 
 def test_a_folder_with_the_videos(tmp_path: Path) -> None:
@@ -295,6 +300,87 @@ def test_a_folder_with_the_videos(tmp_path: Path) -> None:
         str(folder / name) for name in ("data/one.mp4", "two.mkv", "data/ten.mp4")
     ]
     assert [sample.facts["subtitles"] for sample in found] == ["café\n\n", None, None]
+
+
+def unpacked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return where the cache is, for this test alone."""
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+def test_zips_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, folder = unpacked(monkeypatch, tmp_path), tmp_path / "videos"
+    put(
+        folder,
+        {
+            "subtitle.zip": packed(**{"subtitle/": b"", "subtitle/one.srt": SRT}),
+            "videos_chunked_01.zip": packed(**{"data/one.mp4": b"1", "data/two.mkv": b"2"}),
+            "more/videos_chunked_02.zip": packed(**{"data/three.MP4": b"3"}),
+            "data/two.mkv": "unpacked",
+        },
+    )
+    rows = [question(name) for name in ("one", "two", "three", "four")]
+    found = local(tmp_path, "videomme_subs", *rows, media=folder, fetch=False)
+    assert [Path(str(s.media[0].path)).exists() for s in found] == [False, True, False, False]
+    assert not own.exists()
+    found = local(tmp_path, "videomme_subs", *rows, media=folder)
+    paths = [Path(str(sample.media[0].path)) for sample in found]
+    assert [path.read_text() for path in paths[:3]] == ["1", "unpacked", "3"]
+    assert paths[3] == folder / "data/four.mp4"
+    assert [sample.facts["subtitles"] for sample in found] == [SRT, None, None, None]
+    assert not [path for path in own.rglob("*") if path.name == "two.mkv"], "it was there"
+    before = {path: path.stat().st_mtime_ns for path in own.rglob("*.mp4")}
+    again = local(tmp_path, "videomme_subs", *rows, media=folder)
+    assert [sample.media for sample in again] == [sample.media for sample in found]
+    assert {path: path.stat().st_mtime_ns for path in own.rglob("*.mp4")} == before
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "data", "more", "subtitle.zip", "videos_chunked_01.zip"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [".", "video"])
+def test_zips_of_whole_videos(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked(monkeypatch, tmp_path)
+    star, frames = "star/Charades_v1_480", "tvqa/frames_fps3_hq/castle"
+    zips = {
+        "data0613.zip": packed(**{f"data0613/{star}/NEW.mp4": b"new"}),
+        "star.zip": packed(**{f"{star}/OLD.mp4": b"old", f"{star}/NEW.mp4": b"worse"}),
+        "tvqa.zip": packed(**{f"{frames}/00001.jpg": b"f", f"{frames}/00002.jpg": b"g"}),
+    }
+    put(tmp_path / "zips", {f"{place}/{name}": data for name, data in zips.items()})
+    rows = [
+        clip("OLD.mp4", config="action_sequence", **BOUNDS),
+        clip("NEW.mp4", config="action_sequence", **BOUNDS),
+        clip("castle", config="episodic_reasoning", fps=3, **BOUNDS),
+        clip("S010.avi", config="fine_grained_pose"),
+    ]
+    found = [s.media[0] for s in local(tmp_path, "mvbench", *rows, media=tmp_path / "zips")]
+    paths = [Path(str(media.path)) for media in found]
+    assert [path.read_text() for path in paths[:2]] == ["old", "new"]
+    assert sorted(path.name for path in paths[2].iterdir()) == ["00001.jpg", "00002.jpg"]
+    assert paths[3] == tmp_path / "zips/video/nturgbd/S010.avi"
+    assert [(media.start, media.end) for media in found[:3]] == [(1.5, 17.1)] * 3
+
+
+def test_a_broken_zip_counts_only_where_something_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(monkeypatch, tmp_path)
+    whole = packed(**{"data/two.mp4": b"2" * 999})
+    put(tmp_path / "videos", {"a.zip": whole[:500], "data/one.mp4": "1"})
+    assert local(tmp_path, "videomme", question("one"), media=tmp_path / "videos")
+    with pytest.raises(DataError, match=r"videomme: a\.zip: not a whole zip"):
+        local(tmp_path, "videomme", question("two"), media=tmp_path / "videos")
+
+
+def test_a_zip_whose_entries_leave_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = unpacked(monkeypatch, tmp_path)
+    put(tmp_path / "videos", {"a.zip": packed(**{"data/one.mp4": b"1", "../two.mp4": b"2"})})
+    with pytest.raises(DataError, match=r"a\.zip: refused: entry .* would leave the folder"):
+        local(tmp_path, "videomme", question("one"), media=tmp_path / "videos")
+    assert not own.exists()
 
 
 def test_a_folder_without_subtitles_says_nothing_about_them(tmp_path: Path) -> None:
@@ -405,3 +491,23 @@ def test_what_came_is_what_the_hub_states(tmp_path: Path) -> None:
             verify(link, archive(data, etag))
         assert (link.exists(), blob.exists()) == (not says, not says)
     discard(link)
+
+
+def test_what_is_fetched_is_told_unless_nothing_shall_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from threading import Thread
+
+    def say(line: str) -> None:
+        thread = Thread(target=tell, args=(line,))
+        thread.start()
+        thread.join()
+
+    say("one")
+    with silent(True):
+        say("two")
+        with silent(False):
+            say("three")
+        say("four")
+    say("five")
+    assert capsys.readouterr().err == "one\nthree\nfive\n"

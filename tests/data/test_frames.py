@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from evalkit.data.frames import (
     plan_frames,
     visual_tokens,
 )
-from evalkit.data.sampling import mvbench_indices
+from evalkit.data.sampling import linspace, mvbench_indices
 from evalkit.errors import DataError, UsageError
 from evalkit.types import Frames, Pixels
 
@@ -54,6 +55,29 @@ def as_frames(evaluator: str, element: dict[str, Any]) -> Frames:
 
 def source(total: int = 1800, fps: float = 30.0, **more: Any) -> Source:
     return Source(**{"frames": total, "fps": fps, "height": 720, "width": 1280, **more})
+
+
+def test_places_are_those_of_torch() -> None:
+    import torch
+
+    if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        pytest.skip("torch rounds twice here, as no processor of these years does")
+    draw = random.Random(0)
+    for _ in range(3000):
+        high = draw.randrange(2, draw.choice([500, 20_000, 400_000]))
+        low = draw.choice([0, draw.randrange(high)])
+        count = draw.randrange(2, max(3, min(769, high - low + 2)))
+        wanted = torch.linspace(low, high, count).round().long().tolist()
+        assert linspace(low, high, count) == wanted, (low, high, count)
+
+
+def test_places_of_long_videos_are_not_the_exact_ones() -> None:
+    # An hour at 29.97 frames a second: 53312.502 exactly, and 53734.501; torch gives what is here.
+    found = linspace(0, 107891, 768)
+    assert (found[379], found[382]) == (53312, 53734)
+    assert linspace(0, 107891, 180)[72] == 43398, "exactly 43397.497"
+    assert linspace(0, 3, 4) == [0, 1, 2, 3]
+    assert linspace(5, 10, 2) == [5, 10]
 
 
 @pytest.mark.parametrize("case", FETCH, ids=lambda case: json.dumps(case["prediction"]))

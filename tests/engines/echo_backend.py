@@ -19,17 +19,22 @@ class Echo:
     """Answers with its process and the question's last word."""
 
     folder: str = ""
-    """Where a request that kills leaves its mark, to kill once only."""
+    """Where it leaves a mark when it is opened, and where a request that kills does, to kill once
+    only."""
     seconds: float = 0.0
     """How long an answer takes."""
     broken: str = ""
     """What is wrong with it."""
     max_reply: int | None = None
     """Nothing."""
+    answers: str = ""
+    """Nothing: it stands in for the replaying backend under that one's card."""
 
     def __enter__(self) -> Echo:
         if self.broken == "usage":
             raise UsageError("model.seconds is wrong: write model.seconds=1")
+        if self.folder:
+            (Path(self.folder) / f"{os.getpid()}.opened").touch()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -18,11 +16,16 @@ from typing import Any
 import pytest
 
 from evalkit.__main__ import main
+from evalkit.asking import answer, follow
+from evalkit.backends.base import Backend
+from evalkit.compose import compose
 from evalkit.engines.accelerate import AccelerateEngine
+from evalkit.engines.base import Crew, Keep, Mark
 from evalkit.engines.channel import Line
 from evalkit.engines.crew import Follower, Leader
 from evalkit.engines.plan import Ask
 from evalkit.errors import BackendError, UsageError
+from evalkit.run import ingredients
 from evalkit.types import Pixels, Record, Request, Response, Sample
 
 ROOT = Path(__file__).parents[2]
@@ -188,18 +191,20 @@ WORDS = [
     "name=r",
 ]  # fmt: skip
 
-SLOW = """
+STUCK = """
 import sys, time
 from evalkit.backends import replay
 from evalkit.__main__ import main
 generate = replay.ReplayBackend.generate
-def slowly(self, groups):
-    for response in generate(self, groups):
+def two(self, groups):
+    for number, response in enumerate(generate(self, groups)):
+        if number == 2:
+            time.sleep(3600)
         yield response
-        time.sleep(0.2)
-replay.ReplayBackend.generate = slowly
+replay.ReplayBackend.generate = two
 sys.exit(main(sys.argv[1:]))
 """
+"""The process that leads answers two questions and stays there; the other answers its half."""
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -212,16 +217,18 @@ def engine_of(run: Path) -> dict[str, Any]:
 
 def test_a_killed_run_goes_on_with_another_number_of_processes(place: Path) -> None:
     words = [*WORDS, "engine=accelerate", "engine.processes=2"]
-    child = subprocess.Popen([sys.executable, "-c", SLOW, *words], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-c", STUCK, *words], stdout=subprocess.DEVNULL)
     path = place / "runs/r/docvqa/responses.jsonl"
-    for _ in range(600):
-        if path.exists() and path.read_bytes().count(b"\n") >= 14:
-            break
-        time.sleep(0.05)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    try:
+        for _ in range(6000):
+            if child.poll() is not None or (path.exists() and path.read_bytes().count(b"\n") == 14):
+                break
+            time.sleep(0.05)
+    finally:
+        child.kill()
+        child.wait()
     before = lines(path)
-    assert 14 <= len(before) < 24
+    assert len(before) == 14
     assert engine_of(place / "runs/r") == {"name": "accelerate", "processes": 2}
     assert main(WORDS) == 0
     after = lines(path)
@@ -231,6 +238,54 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(place: Path) -> N
     assert main([*WORDS, "name=whole"]) == 0
     scores = (place / "runs/whole/docvqa/scores.jsonl").read_bytes()
     assert (place / "runs/r/docvqa/scores.jsonl").read_bytes() == scores
+
+
+class Late(Leader):
+    """Leads, and begins to read rows when all that the others answer has been kept."""
+
+    def evaluate(self, pending: Iterable[Ask], backend: Backend, mark: Mark, keep: Keep) -> float:
+        arrived, left = threading.Event(), 12
+
+        def late() -> Iterator[Ask]:
+            assert arrived.wait(300), "the others' half did not come"
+            yield from pending
+
+        def count(response: Response, record: Record) -> None:
+            nonlocal left
+            keep(response, record)
+            left -= 1
+            if not left:
+                arrived.set()
+
+        return super().evaluate(late(), backend, mark, count)
+
+
+def lead(words: Sequence[str], crew: Callable[[Line], Crew]) -> None:
+    """Ask a task's questions with one that follows in a thread."""
+    config = compose("run", words)
+    here, there = Pipe()
+    follower = Follower(line=Line(there, "the leader"), place=1, processes=2)
+
+    def second() -> None:
+        chosen, backend, folder = ingredients(config)
+        follow(folder, config, chosen, backend, follower)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    try:
+        chosen, backend, folder = ingredients(config)
+        with backend:
+            rows, leader = {"docvqa": len(ROWS)}, crew(Line(here, "1"))
+            answer(folder, config, chosen, rows, backend, leader, quiet=True, plans={})
+    finally:
+        here.close()
+        thread.join(300)
+
+
+def test_who_asks_what_does_not_depend_on_who_is_faster(place: Path) -> None:
+    path = place / "runs/r/docvqa/responses.jsonl"
+    lead(WORDS[2:], lambda line: Late(lines=[line]))
+    assert Counter(line["id"] for line in lines(path)) == {str(n): 1 for n in range(24)}
 
 
 def test_accelerate_launches_a_run_of_two_processes(place: Path) -> None:

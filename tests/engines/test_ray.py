@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -71,7 +72,7 @@ def ask_all(folder: Path, given: Sequence[Ask], **settings: Any) -> list[Respons
     engine = RayEngine(**{"replicas": 2, "cpus": 1, "batch": 1, **settings})
     with engine.open({"model": model}) as crew:
         assert crew.leads
-        backend = crew.backend(None)  # type: ignore[attr-defined]
+        backend = crew.backend(None)  # type: ignore[arg-type]
         assert backend.identity == {"model": "echo"}
         crew.meet()
         crew.evaluate(given, backend, mark, lambda response, record: kept.append(response))
@@ -90,7 +91,8 @@ def test_two_replicas_share_the_questions_and_kin_stay_together(tmp_path: Path) 
     assert [r.key for r in kept] == [ask.key for ask in given]
     assert {r.digests["row"] for r in kept} == {"r"}
     assert len(processes(kept)) == 2
-    assert min(processes(kept).values()) >= 8
+    # Two hands wait at each from the start; how many more a replica takes depends on the machine.
+    assert min(processes(kept).values()) >= 4
     for one, other in zip(kept[::2], kept[1::2], strict=True):
         assert processes([one]) == processes([other])
 
@@ -131,7 +133,7 @@ def test_groups_are_taken_as_replicas_become_free(tmp_path: Path) -> None:
         most = max(most, len(read) - kept)
 
     with RayEngine(replicas=1, cpus=1, batch=4).open({"model": model}) as crew:
-        waited = crew.evaluate(pending(), crew.backend(None), mark, keep)  # type: ignore[attr-defined]
+        waited = crew.evaluate(pending(), crew.backend(None), mark, keep)  # type: ignore[arg-type]
     assert kept == 600
     assert most < 560, "the rest of the dataset is read while answers come"
     assert waited >= 0
@@ -162,18 +164,28 @@ def test_a_cluster_that_is_too_small_is_told() -> None:
         pass
 
 
-def test_a_run_on_ray_goes_on_as_any_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tasks", [["textvqa"], ["videomme", "videomme_subs"]])
+def test_a_run_on_ray_goes_on_as_any_other(tmp_path: Path, tasks: list[str]) -> None:
     from evalkit.run import run
 
     words = [
-        "task=[textvqa]", "data=builtin", "engine=ray", "engine.replicas=1", f"out={tmp_path}",
-        "name=r",
+        f"task=[{','.join(tasks)}]", "data=builtin", "engine=ray", "engine.replicas=1",
+        f"out={tmp_path}", "name=r",
     ]  # fmt: skip
-    model = {"_target_": "echo_backend.Echo", "name": "echo", "published": None, "data": "builtin"}
+    model = {
+        "_target_": "echo_backend.Echo", "name": "echo", "published": None, "data": "builtin",
+        "folder": str(tmp_path),
+    }  # fmt: skip
     for limit in (3, 8):
         config = compose("run", [*words, f"limit={limit}"])
         run({**config, "model": model}, quiet=True)
-    lines = (tmp_path / "r" / "textvqa" / "responses.jsonl").read_text("utf-8").splitlines()
-    assert len(lines) == len({json.loads(line)["id"] for line in lines}) == 8
+    for task in tasks:
+        lines = (tmp_path / "r" / task / "responses.jsonl").read_text("utf-8").splitlines()
+        assert len(lines) == len({json.loads(line)["id"] for line in lines}) == 8
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text("utf-8"))
     assert manifest["engine"] == {"name": "ray", "processes": 1}
+    assert manifest["identity"] == {"model": "echo"}
+    opened = {path.stem for path in tmp_path.glob("*.opened")}
+    assert len(opened) == 2, "one replica a sitting"
+    assert str(os.getpid()) not in opened, "the process that writes the run opens no model"
+    assert manifest["backend"]["process"] != os.getpid()

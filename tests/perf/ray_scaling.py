@@ -66,14 +66,14 @@ def timed(replicas: int, count: int, model: Mapping[str, Any], kill: bool = Fals
 
     over = threading.Event()
     with RayEngine(replicas=replicas, cpus=0.01, batch=2).open({"model": spec}) as crew:
-        pool = crew.pool  # type: ignore[attr-defined]
+        pool = crew.pool  # type: ignore[arg-type]
         places = [replica.introduce.remote() for replica in pool._replicas]
         ray.get(places)
         start = time.perf_counter()
         killer = threading.Thread(target=killing, args=(pool, over), daemon=True)
         if kill:
             killer.start()
-        crew.evaluate(given, crew.backend(None), mark, keep)  # type: ignore[attr-defined]
+        crew.evaluate(given, crew.backend(None), mark, keep)  # type: ignore[arg-type]
         seconds = time.perf_counter() - start
         over.set()
     assert sorted(kept, key=int) == [ask.request.id for ask in given], "lost, or twice"

@@ -5,9 +5,12 @@
 The video is H.264, 1280x720, 30 frames a second, drawn here. Rivals read the same frames and resize
 them by the same function: PyAV from start to end, keeping every chosen frame at full size before
 resizing, and decord and torchcodec where they are installed. Each runs in a process of its own,
-once to warm up and twice to be measured. Prints CPU seconds, their ratio to the fastest rival's,
-and memory above what the imports take. Targets: 1.15 times the fastest rival; for many frames, a
-quarter of the memory of full ones (few weigh less than the decoder, whose memory all share).
+once to warm up and twice to be measured. "At once" keeps full frames as the harnesses do: all of
+them in one array, which is resized as a whole, in single precision; only for few frames, as many
+take gigabytes. Prints CPU seconds, their ratio to the fastest rival's, memory above what the
+imports take, and what the resized frames themselves weigh. Targets: 1.15 times the fastest rival, a
+quarter of the memory of full frames: those of PyAV for many frames, at once for few, of which the
+result alone may weigh a fifth of full ones.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from evalkit.types import Frames, Media
 
 WIDTH, HEIGHT, RATE = 1280, 720, 30
 COUNTS = (16, 180)
+AT_ONCE = "at once"
 Read = Callable[[str, list[int]], Any]
 
 
@@ -83,6 +87,18 @@ def torchcodec(path: str, indices: list[int]) -> Any:
     return decoder.get_frames_at(indices=indices).data.numpy()
 
 
+def resized_at_once(frames: Any, height: int, width: int) -> Any:
+    """Resize a whole clip, as torchvision does it for qwen-vl-utils."""
+    import torch
+    from torch.nn import functional
+
+    clip = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    clip = functional.interpolate(
+        clip, (height, width), mode="bicubic", antialias=True, align_corners=False
+    )
+    return clip.clamp_(0, 255).round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
 RIVALS: dict[str, Read] = {"pyav": pyav, "decord": decord, "torchcodec": torchcodec}
 
 
@@ -101,6 +117,9 @@ def measure(name: str, count: int, path: str) -> dict[str, Any]:
     def work() -> Any:
         if name == "evalkit":
             return load_clip(media, frames).frames
+        if name == AT_ONCE:
+            whole = np.stack(pyav(path, list(plan.indices)))
+            return resized_at_once(whole, plan.height, plan.width)
         full = RIVALS[name](path, list(plan.indices))
         return np.stack([resize_frame(frame, plan.height, plan.width) for frame in full])
 
@@ -113,7 +132,9 @@ def measure(name: str, count: int, path: str) -> dict[str, Any]:
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
-    return {"cpu": min(times), "memory": memory, "sum": int(found.sum(dtype=np.int64))}
+    own = found.nbytes >> 20
+    total = int(found.sum(dtype=np.int64))
+    return {"cpu": min(times), "memory": memory, "own": own, "sum": total}
 
 
 def main() -> None:
@@ -126,7 +147,7 @@ def main() -> None:
         print(f"{seconds} s, {path.stat().st_size / 1e6:.1f} MB")
         for count in COUNTS:
             results = {}
-            for name in ("evalkit", *rivals):
+            for name in ("evalkit", *rivals, *([AT_ONCE] if count == min(COUNTS) else [])):
                 command = [sys.executable, __file__, "--one", name, str(count), str(path)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode:
@@ -146,9 +167,13 @@ def report(count: int, results: dict[str, dict[str, Any]]) -> None:
             f"  {result['cpu'] / fastest:5.2f} x fastest rival  {result['memory']:5} MiB  {same}"
         )
     ours = results["evalkit"]
-    memory = ours["memory"] / results["pyav"]["memory"]
-    met = ours["cpu"] <= 1.15 * fastest and (memory <= 0.25 or count < max(COUNTS))
-    print(f"{count:4} frames  memory {memory:.2f} of full frames'  {'met' if met else 'NOT MET'}")
+    full = results[AT_ONCE if AT_ONCE in results else "pyav"]["memory"]
+    by_one = ours["memory"] / results["pyav"]["memory"]
+    met = ours["cpu"] <= 1.15 * fastest and ours["memory"] <= 0.25 * full
+    print(
+        f"{count:4} frames  memory {by_one:.2f} of full frames', {ours['memory'] / full:.2f} of"
+        f" what the target goes by; the result is {ours['own']} MiB  {'met' if met else 'NOT MET'}"
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from evalkit.errors import UsageError, nearest
 
 __all__ = ["SIZE", "names", "rows"]
 
-SIZE = 12
+SIZE = 40
 """Rows of each set, unless asked for more: enough for every kind of row that a set has."""
 
 _SETS: Mapping[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {

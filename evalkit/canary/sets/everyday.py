@@ -21,10 +21,10 @@ __all__ = ["mmvet", "realworldqa", "realworldqa_hub"]
 
 
 def _roads(rng: random.Random) -> Iterator[tuple[Picture, Fact]]:
-    """Yield four questions on each of endless roads."""
+    """Yield six questions on each of endless roads."""
     while True:
         road = scenes.road(rng)
-        for fact in rng.sample(road.facts, 4):
+        for fact in rng.sample(road.facts, 6):
             yield road, fact
 
 
@@ -81,25 +81,20 @@ def mmvet(rng: random.Random) -> Iterator[dict[str, Any]]:
 def _vet(rng: random.Random) -> Iterator[tuple[Picture, list[tuple[str, str, str]]]]:
     """Yield pictures with questions, answers in MM-Vet's notation, and capabilities."""
     sheet = shapes(rng)
-    shape, color, _, other = sheet.of("position")
-    asked = [_any("rec", sheet.facts[0]), _any("rec,spat", shape), _all("rec,spat", color, other)]
+    shape, color = sheet.of("position")[0], sheet.of("color")[-1]
+    asked = [_any("rec", color), _any("rec,spat", shape), _all("rec,spat", color, shape)]
     yield sheet, asked
-    sign = scenes.sign(rng)
-    shop, house, street, card = sign.facts
-    yield sign, [_any("ocr", shop), _any("ocr,spat", card), _all("ocr", house, street)]
+    street = scenes.sign(rng)
+    word, house, *_, other = street.facts
+    yield street, [_any("ocr", word), _any("ocr,spat", other), _all("ocr", house, other)]
     page = pictures.page(rng)
-    company, *fields, total = page.facts
-    asked = [
-        _any("ocr", total),
-        _any("ocr", rng.choice(fields[1:])),
-        _all("ocr", company, fields[0]),
-    ]
+    title, *fields = page.facts
+    asked = [_any("ocr", title), _any("ocr", fields[0]), _all("ocr", fields[1], fields[2])]
     yield page, asked
     equation = formula(rng)
     solve, letter = equation.of("arithmetic")[0], equation.of("read")[0]
-    solve = replace(
-        solve, also=tuple(f"{letter.answer}{sign}{solve.answer}" for sign in (" = ", "="))
-    )
+    spelt = tuple(f"{letter.answer}{sign}{solve.answer}" for sign in (" = ", "="))
+    solve = replace(solve, also=spelt)
     asked = [_any("ocr,math", solve), _any("ocr", letter), _all("ocr,math", letter, solve)]
     yield equation, asked
 

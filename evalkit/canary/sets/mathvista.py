@@ -70,17 +70,17 @@ def _turn(
 ) -> Iterator[tuple[Picture, tuple[str, str, str, str, str], list[Fact], Fact]]:
     """Yield pictures with the free-form facts and the one that is asked with choices."""
     chart = pictures.chart(rng)
-    yield chart, _CHART, chart.of("read")[:1] + chart.of("arithmetic"), chart.of("extreme")[0]
+    yield chart, _CHART, rng.sample(chart.of("read"), 3), rng.choice(chart.of("color"))
     shapes = figures.shapes(rng)
-    yield shapes, _SHAPES, shapes.of("count")[:1], rng.choice(shapes.of("position"))
+    yield shapes, _SHAPES, shapes.of("count"), rng.choice(shapes.of("position", "color"))
     rectangle = figures.rectangle(rng)
-    area, perimeter, ratio, _ = rectangle.facts
-    yield rectangle, _RECTANGLE, [area, ratio], perimeter
+    yield rectangle, _RECTANGLE, rectangle.of("measure"), rectangle.of("color")[0]
     formula = figures.formula(rng)
     yield formula, _FORMULA, formula.of("arithmetic"), formula.of("read")[0]
     page = pictures.page(rng)
-    *others, total = page.of("field")
-    yield page, _PAGE, [total], rng.choice(others)
+    fields = page.of("field")
+    numbers = [fact for fact in fields if fact.answer.replace(".", "").isdigit()][:3]
+    yield page, _PAGE, numbers, rng.choice([fact for fact in fields if fact not in numbers])
 
 
 def _row(
@@ -90,8 +90,7 @@ def _row(
     fact: Fact,
     choices: list[str] | None = None,
 ) -> dict[str, Any]:
-    # An amount is drawn with its currency, and asked for as a number.
-    answer = fact.answer if choices or not fact.also else fact.also[0]
+    answer = fact.answer
     decimals = len(answer.partition(".")[2])
     kind = "text" if choices else "float" if decimals else "integer"
     unit = None if choices else fact.unit

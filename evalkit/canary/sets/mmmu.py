@@ -11,19 +11,20 @@ from itertools import count
 from typing import Any
 
 from evalkit.canary import figures, pictures
-from evalkit.canary.facts import Fact, Picture, others, yes_no
+from evalkit.canary.canvas import NAMED, SHAPES
+from evalkit.canary.facts import Picture
 from evalkit.canary.sets.common import FIRST, LETTERS, image, lettered
 
 __all__ = ["mmmu"]
 
 
 def mmmu(rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Draw a form, two charts, a formula and three sheets of shapes, with three questions on each.
+    """Draw a form, two charts, a formula and sheets of shapes, with four questions on each.
 
-    Questions are multiple-choice or open, on one picture or two, and one has pictures as options.
+    Questions are multiple-choice or open, on one picture or two, and some have pictures as options.
     """
     for turn in count():
-        first = FIRST + 3 * turn
+        first = FIRST + 4 * turn
         yield from _accounting(rng, first)
         yield from _economics(rng, first)
         yield from _math(rng, first)
@@ -69,68 +70,53 @@ _SUBJECTS = {
 
 
 def _accounting(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
+    """Yield four questions on one form, the last of them open."""
     page = pictures.page(rng)
-    for number, fact in enumerate(rng.sample(page.of("field"), 3), first):
+    *chosen, last = rng.sample(page.of("field"), 4)
+    for number, fact in enumerate(chosen, first):
         options, letter = lettered(rng, fact)
         yield _mmmu("Accounting", number, f"<image 1> {fact.question}", letter, [page], options)
+    yield _mmmu("Accounting", first + 3, f"<image 1> {last.question}", last.answer, [page])
 
 
 def _economics(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
-    """Yield a question on one chart, and two that need both of two charts."""
+    """Yield two questions on each of two charts."""
     charts = [pictures.chart(rng), pictures.chart(rng)]
-    fact = rng.choice(charts[0].of("color", "arithmetic", "yesno"))
-    options, letter = lettered(rng, fact)
-    yield _mmmu("Economics", first, f"{fact.question} <image 1>", letter, charts[:1], options)
-    bars = [chart.of("count")[0].answer for chart in charts]
-    question = "Do <image 1> and <image 2> show the same number of bars?"
-    equal = yes_no(question, bars[0] == bars[1])
-    options, letter = lettered(rng, equal)
-    yield _mmmu("Economics", first + 1, question, letter, charts, options)
-    # Names of bars may be the same on both, so wrong pairs are drawn until they differ.
-    lowest = [chart.of("extreme")[1] for chart in reversed(charts)]
-    answer = " and ".join(fact.answer for fact in lowest)
-    both = Fact(
-        "Which bars are the lowest in <image 2> and in <image 1>, in this order?",
-        answer,
-        "pair",
-        others(
-            answer,
-            lambda: " and ".join(rng.choice([fact.answer, *fact.wrong]) for fact in lowest),
-            4,
-        ),
-    )
-    options, letter = lettered(rng, both, most=5)
-    yield _mmmu("Economics", first + 2, both.question, letter, charts, options)
+    for number in range(4):
+        fact = rng.choice(charts[number % 2].of("color"))
+        options, letter = lettered(rng, fact)
+        question = f"<image 1> <image 2> In <image {1 + number % 2}>: {fact.question}"
+        yield _mmmu("Economics", first + number, question, letter, charts, options)
 
 
 def _math(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
     formula = figures.formula(rng)
-    solve, letter_asked = formula.of("arithmetic")[0], formula.of("read")[0]
+    solve, unknown = formula.of("arithmetic")[0], formula.of("read")[0]
     options, letter = lettered(rng, solve)
     question = f"Look at the equation in <image 1>. {solve.question}"
     yield _mmmu("Math", first, question, letter, [formula], options)
     yield _mmmu("Math", first + 1, f"<image 1> {solve.question}", solve.answer, [formula])
-    options, letter = lettered(rng, letter_asked, most=3)
-    question = f"{letter_asked.question} <image 1>"
-    yield _mmmu("Math", first + 2, question, letter, [formula], options)
+    options, letter = lettered(rng, unknown, most=3)
+    yield _mmmu("Math", first + 2, f"{unknown.question} <image 1>", letter, [formula], options)
 
 
 def _design(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
-    """Yield a question whose options are three sheets, one on two of them, and an open one."""
-    sheets: list[Picture] = []
-    totals: list[str] = []
-    while len(sheets) < 3:
-        sheet = figures.shapes(rng)
-        if sheet.facts[0].answer not in totals:
-            sheets.append(sheet)
-            totals.append(sheet.facts[0].answer)
-    asked = rng.randrange(3)
-    question = f"Which picture shows exactly {totals[asked]} shapes?"
-    options = [f"<image {place}>" for place in (1, 2, 3)] + ["None of the above"]
-    yield _mmmu("Design", first, question, LETTERS[asked], sheets, options)
-    more = int(totals[0]) > int(totals[1])
-    question = "Which of the two shows more shapes, <image 1> or <image 2>?"
-    options = ["The first", "The second"]
-    yield _mmmu("Design", first + 1, question, "A" if more else "B", sheets[:2], options)
-    question = "<image 1> How many shapes are there?"
-    yield _mmmu("Design", first + 2, question, totals[0], sheets[:1])
+    """Yield two questions whose options are three sheets, and two on one of two sheets."""
+    sheets, number = [figures.shapes(rng) for _ in range(3)], first
+    for column, known in (("color", NAMED), ("position", SHAPES)):
+        shown = [{fact.answer for fact in sheet.of(column)} for sheet in sheets]
+        alone = [name for name in known if sum(name in each for each in shown) == 1]
+        if alone:
+            wanted = rng.choice(alone)
+            place = next(n for n, each in enumerate(shown) if wanted in each)
+            what = f"a {wanted} shape" if column == "color" else f"a {wanted}"
+            options = [f"<image {n}>" for n in (1, 2, 3)] + ["None of the above"]
+            question = f"Which picture shows {what}?"
+            yield _mmmu("Design", number, question, LETTERS[place], sheets, options)
+            number += 1
+    for place in (1, 2):
+        fact = rng.choice(sheets[place - 1].of("color"))
+        options, letter = lettered(rng, fact)
+        question = f"<image 1> <image 2> In <image {place}>: {fact.question}"
+        yield _mmmu("Design", number, question, letter, sheets[:2], options)
+        number += 1

@@ -21,10 +21,10 @@ _DISSENT = ("unanswerable", "answering does not require reading text in the imag
 
 
 def textvqa(rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Draw house fronts with signs, with four questions on each and ten answers to every one."""
-    for number in count(FIRST_LONG, 4):
-        sign, key = scenes.sign(rng), f"{rng.getrandbits(64):016x}"
-        for step, fact in enumerate(rng.sample(sign.facts, 4)):
+    """Draw streets with signs, with six questions on each and ten answers to every one."""
+    for number in count(FIRST_LONG, 6):
+        sign, key = scenes.sign(rng, half=True), f"{rng.getrandbits(64):016x}"
+        for step, fact in enumerate(rng.sample(sign.facts, 6)):
             # Annotators write small letters. Two of ten disagree, which costs nobody a point.
             answers = [fact.answer.lower()] * 8 + list(_DISSENT)
             yield {
@@ -40,7 +40,7 @@ def textvqa(rng: random.Random) -> Iterator[dict[str, Any]]:
                 "answers": answers,
                 "image_classes": ["Building", "Traffic sign"],
                 "set_name": "val",
-                "ocr_tokens": [word for line in sign.lines for word in line.text.split()],
+                "ocr_tokens": [text for text, _ in sign.texts],
             }
 
 
@@ -63,15 +63,16 @@ def ocrbench(rng: random.Random) -> Iterator[dict[str, Any]]:
             word = figures.word(rng, style)
             yield _ocr(word, word.facts[0], kind, dataset, f"{what} in the image?")
         sign = scenes.sign(rng)
-        for fact in rng.sample(sign.facts, 2):
+        for fact in rng.sample(sign.facts, 4):
             dataset = "STVQA" if turn % 2 else "textVQA"
             yield _ocr(sign, fact, "Scene Text-centric VQA", dataset, fact.question)
         page = pictures.page(rng)
-        first, *fields = rng.sample(page.of("field"), 3)
-        yield _ocr(page, first, "Doc-oriented VQA", "docVQA", first.question)
-        for fact, dataset in zip(fields, ("FUNSD", "SROIE"), strict=True):
+        fields = rng.sample(page.of("field"), 6)
+        for fact in fields[:3]:
+            yield _ocr(page, fact, "Doc-oriented VQA", "docVQA", fact.question)
+        for fact, dataset in zip(fields[3:], ("FUNSD", "SROIE", "POIE"), strict=True):
             question = (
-                f"what is the value for '{fact.label}'? "
+                f"what is the value for '{fact.label.lower()}'? "
                 "Answer this question using the text in the image directly."
             )
             yield _ocr(page, fact, "Key Information Extraction", dataset, question)

@@ -63,16 +63,17 @@ _DOMAINS = (
 def videomme(rng: random.Random) -> Iterator[dict[str, Any]]:
     """Draw clips, with three questions on each.
 
-    Three clips of four have subtitles, and then one question that only these answer. The classes of
-    duration come in turn, though every clip is a few seconds long.
+    Three clips of four have subtitles; two of these also have a question that only they answer.
+    The classes of duration come in turn, though every clip is a few seconds long.
     """
     durations, domains = cycle(("short", "medium", "long")), cycle(_DOMAINS)
     for number, draw in zip(count(FIRST), cycle(_CLIPS)):
         clip = draw(rng)
-        asked = [fact for fact in clip.facts if len(fact.wrong) > 2 and fact.span != (1.5, 4.5)]
+        asked = [fact for fact in clip.facts if len(fact.wrong) > 2 and fact.span != (1.0, 2.9)]
         text = None
         if number % 4:
             text, spoken = clips.subtitles(rng, clip.seconds)
+        if number % 2:
             asked = [*asked[:2], spoken]
         key, (domain, category) = f"drawn{number:06}", next(domains)
         columns = {

@@ -1,0 +1,36 @@
+"""The canary reads: what a few of its answers are worth, and what its files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalkit.__main__ import main
+from evalkit.canary.checkpoint import WEIGHTS, checkpoint
+from evalkit.published import for_model
+
+PACKAGE = Path(__file__).parents[2] / "evalkit" / "canary"
+
+
+def test_it_reads_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "-q", "task=docvqa", "limit=8", "name=r"]) == 0
+    summary = json.loads((tmp_path / "runs/r/docvqa/summary.json").read_text("utf-8"))
+    assert summary["n"] == 8
+    assert summary["metrics"]["anls"] >= 85
+
+
+def test_its_weights_come_with_the_package() -> None:
+    weights = PACKAGE / WEIGHTS
+    assert 1 << 20 < weights.stat().st_size <= 12 << 20
+    assert (checkpoint() / "model.safetensors").read_bytes() == weights.read_bytes()
+
+
+def test_what_is_expected_of_it_is_written_down_for_every_benchmark_of_the_default_run() -> None:
+    expected = for_model("canary")
+    assert expected is not None
+    assert len(expected.tasks) == 11
+    assert all(entry.n == 40 and entry.tolerance for entry in expected.entries)

@@ -104,7 +104,7 @@ def test_lm_eval_files_have_its_keys(make: Any, run: Any, tmp_path: Path) -> Non
     anls = read_summary(first / "docvqa")["metrics"]["anls"]
     assert content["results"]["docvqa"]["anls,none"] == pytest.approx(anls / 100)
     assert content["results"]["docvqa"]["anls_stderr,none"] > 0
-    assert content["n-samples"]["docvqa"] == {"original": 12, "effective": 12}
+    assert content["n-samples"]["docvqa"] == {"original": 40, "effective": 40}
     keys = "group_subtasks configs versions n-shot higher_is_better config git_hash date model_name"
     assert content.keys() >= set(keys.split())
     line = json.loads(samples.read_text().split("\n")[0])
@@ -134,7 +134,7 @@ def test_inspect_logs_mark_what_nobody_scored(make: Any, run: Any, tmp_path: Pat
     log = json.loads(Path(done.out.strip()).read_text())
     assert log["samples"][6]["output"]["completion"] == "\ufffd"
     assert (log["version"], log["status"], log["eval"]["task"]) == (2, "success", "docvqa")
-    assert len(log["samples"]) == log["results"]["total_samples"] == 12
+    assert len(log["samples"]) == log["results"]["total_samples"] == 40
     failed = log["samples"][1]
     assert failed["error"]["message"] == "no prediction"
     assert failed["output"]["choices"] == []
@@ -260,7 +260,7 @@ def test_a_damaged_export_is_refused(make: Any, run: Any, tmp_path: Path) -> Non
     lines = samples.read_text().split("\n")
     samples.write_text("\n".join(lines[:5]) + "\n")
     done = run("import", samples, "--out", tmp_path / "again")
-    assert (done.code, "holds 5 of the 12 answers" in done.err) == (2, True)
+    assert (done.code, "holds 5 of the 40 answers" in done.err) == (2, True)
     line = json.loads(lines[0])
     line["evalkit"]["record"] = {"odd": 1}
     samples.write_text("\n".join([json.dumps(line), *lines[1:]]))

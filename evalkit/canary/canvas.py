@@ -187,6 +187,11 @@ class Canvas:
         left, top, right, bottom = (edge * CELL for edge in box)
         self._pixels[top:bottom, left:right] = COLORS[color]
 
+    @property
+    def side(self) -> int:
+        """Pixels along a cell's side in the file."""
+        return CELL // 2 if self.half else CELL
+
     def array(self) -> np.ndarray[Any, Any]:
         """Return the pixels that a model sees, height by width by RGB, as bytes from 0 to 255."""
         import numpy as np
@@ -205,11 +210,10 @@ class Canvas:
 
     def picture(self, facts: Sequence[Fact]) -> Picture:
         """Return the finished picture with the facts in it."""
-        side = CELL // 2 if self.half else CELL
         return Picture(
             png=encode(self),
-            width=self.columns * side,
-            height=self.rows * side,
+            width=self.columns * self.side,
+            height=self.rows * self.side,
             texts=tuple(self._texts()),
             facts=tuple(facts),
         )
@@ -220,12 +224,12 @@ class Canvas:
         for (column, row), cell in sorted(self.cells.items(), key=lambda item: item[0][::-1]):
             if len(cell.sign) != 1:
                 continue
-            left, top, end = column * CELL, row * CELL, (column + 1) * CELL
+            left, top, end = column * self.side, row * self.side, (column + 1) * self.side
             if found and found[-1][1][1:3] == (top, left):
                 text, box = found.pop()
-                found.append((text + cell.sign, (box[0], top, end, top + CELL)))
+                found.append((text + cell.sign, (box[0], top, end, top + self.side)))
             else:
-                found.append((cell.sign, (left, top, end, top + CELL)))
+                found.append((cell.sign, (left, top, end, top + self.side)))
         return found
 
 

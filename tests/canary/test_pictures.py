@@ -53,6 +53,14 @@ def test_what_is_asked_for_is_written(name: str) -> None:
             assert fact.answer in written, (seed, fact)
 
 
+def test_texts_stand_where_they_are_said_to_stand() -> None:
+    for picture in (scenes.sign(random.Random(3)), scenes.sign(random.Random(3), half=True)):
+        for _, (left, top, right, bottom) in picture.texts:
+            assert right <= picture.width
+            assert bottom <= picture.height
+            assert np.ptp(pixels(picture)[top:bottom, left:right].astype(int)) > 60
+
+
 def pixels(picture: Picture) -> Any:
     from PIL import Image
 

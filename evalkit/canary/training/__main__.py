@@ -2,8 +2,9 @@
 
     python -m evalkit.canary.training FOLDER [--steps N]
 
-An hour and a half on two cores. ``FOLDER`` gets a checkpoint and, every 300 steps, the weights as
-the package holds them: ``canary.safetensors``, to be put beside ``evalkit/canary/checkpoint.py``.
+About 1.2 seconds a step on two cores before pictures are shown whole. ``FOLDER`` gets a checkpoint
+and, every 300 steps, the weights as the package holds them: ``canary.safetensors``, to be put
+beside ``evalkit/canary/checkpoint.py``.
 """
 
 from __future__ import annotations

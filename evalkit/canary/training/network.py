@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.canary.canvas import COLORS
 from evalkit.canary.training.questions import Group, Patch
 from evalkit.canary.training.sources import chosen, sources
 
@@ -26,8 +25,6 @@ Encode = Callable[[str], list[int]]
 
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-
-INKS = {name: number for number, name in enumerate(COLORS)}
 
 
 @dataclass(slots=True)

@@ -77,14 +77,10 @@ class Question:
 class Group:
     """Questions that open with the same pictures."""
 
-    task: str
-    """Whose rows they are."""
     before: tuple[str, ...]
     """The chat string before each picture."""
     pictures: tuple[tuple[Patch, ...], ...]
     """Each picture's cells, by time, row and column."""
-    video: bool
-    """Whether they are clips."""
     questions: tuple[Question, ...]
     """What is asked."""
 
@@ -198,8 +194,7 @@ def _group(
         key = _key(sample.question, keys)
         questions.append(Question(text, reply(name, sample, row), key))
     pictures = tuple(tuple(_patches(times, rng, ground)) for times in sheets)
-    video = len(sheets[0]) > 1
-    return Group(name, tuple(before), pictures, video, tuple(questions))
+    return Group(tuple(before), pictures, tuple(questions))
 
 
 def _portions(questions: Sequence[Question]) -> Iterator[tuple[Question, ...]]:

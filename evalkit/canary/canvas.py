@@ -9,7 +9,7 @@ system's and no file, so that a seed gives the same picture on every machine wit
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,14 @@ def _tile(sign: str, ink: str, paper: str, form: str) -> np.ndarray[Any, Any]:
     return np.asarray(tile.reduce(_SCALE))
 
 
+@lru_cache(maxsize=32)
+def _ground(columns: int, rows: int, color: str) -> np.ndarray[Any, Any]:
+    """Return the pixels of an empty sheet."""
+    import numpy as np
+
+    return np.full((rows * CELL, columns * CELL, 3), COLORS[color], np.uint8)
+
+
 def _write(pen: Any, sign: str, stroke: int) -> None:
     from PIL import ImageFont
 
@@ -124,13 +132,10 @@ class Canvas:
             background: the ground's colour.
             half: whether the file has half the size, so that it is enlarged to whole cells.
         """
-        import numpy as np
-
         self.half = half
         self.columns, self.rows, self.background = columns, rows, background
         self.cells: dict[tuple[int, int], Cell] = {}
-        self._pixels = np.empty((rows * CELL, columns * CELL, 3), np.uint8)
-        self._pixels[:] = COLORS[background]
+        self._pixels: np.ndarray[Any, Any] = _ground(columns, rows, background).copy()
 
     def put(
         self,
@@ -142,6 +147,7 @@ class Canvas:
         form: str = "plain",
         key: str = "",
         index: int = 0,
+        traits: Mapping[str, str] | None = None,
     ) -> None:
         """Fill a cell.
 
@@ -153,6 +159,7 @@ class Canvas:
             form: one of ``FORMS``.
             key: what a question calls the entry that this cell belongs to.
             index: the cell's place in its text.
+            traits: those of the entry, see ``Cell``.
 
         Raises:
             ValueError: the cell is off the sheet or taken, or the sign cannot be drawn.
@@ -161,7 +168,7 @@ class Canvas:
         if not (0 <= column < self.columns and 0 <= row < self.rows) or at in self.cells:
             raise ValueError(f"no free cell {at} on a sheet of {self.columns} x {self.rows}")
         paper = paper or self.background
-        self.cells[at] = Cell(sign, ink, paper, key, index)
+        self.cells[at] = Cell(sign, ink, paper, key, index, traits or {})
         tile = _tile(sign, ink, paper, form) if sign else COLORS[paper]
         y, x = row * CELL, column * CELL
         self._pixels[y : y + CELL, x : x + CELL] = tile
@@ -175,11 +182,13 @@ class Canvas:
         *,
         form: str = "plain",
         key: str = "",
+        traits: Mapping[str, str] | None = None,
     ) -> int:
         """Write a line of text, a letter a cell; return the column after it."""
         for place, sign in enumerate(text):
             where = (at[0] + place, at[1])
-            self.put(sign.strip(), where, ink, paper, form=form, key=key, index=place)
+            sign = sign.strip()
+            self.put(sign, where, ink, paper, form=form, key=key, index=place, traits=traits)
         return at[0] + len(text)
 
     def fill(self, box: tuple[int, int, int, int], color: str) -> None:

@@ -45,7 +45,7 @@ HEAD = 64
 """Dimensions of a text head: the least that vLLM serves on a CPU."""
 
 CANARY: Mapping[str, Any] = {
-    "width": 192, "layers": 4, "key_value_heads": 3, "feed_forward": 384,
+    "width": 192, "layers": 5, "key_value_heads": 3, "feed_forward": 384,
     "vision_width": 96, "vision_layers": 3, "vision_heads": 3, "rope_theta": 10000.0,
 }  # fmt: skip
 """The canary's sizes. With a much smaller rotary base all pairs of a head would turn from one cell

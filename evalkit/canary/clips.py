@@ -81,8 +81,12 @@ def moving(rng: random.Random) -> Clip:
             box = (column * _COLUMNS // 2, row * _ROWS // 2)
             sheet.fill((*box, box[0] + _COLUMNS // 2, box[1] + _ROWS // 2), _GROUNDS[row][column])
         at = (start[0] + 3 * across * step, start[1] + 2 * down * step)
-        sheet.put(kinds[0], at, colors[0], _ground(at), key="moving")
-        sheet.put(kinds[1], still, colors[1], _ground(still), key="still")
+        # Only when it is over is it clear which of them has moved, and where to.
+        moved, stayed = ("moving", "still") if step == 3 else ("", "")
+        traits = {"hue": colors[0], **({"way": way} if moved else {})}
+        sheet.put(kinds[0], at, colors[0], _ground(at), key=moved, traits=traits)
+        traits = {"hue": colors[1]}
+        sheet.put(kinds[1], still, colors[1], _ground(still), key=stayed, traits=traits)
         sheets.append(sheet)
     return _clip(sheets, _moving_facts(rng, colors, kinds[0], way))
 
@@ -128,10 +132,10 @@ def letters(rng: random.Random) -> Clip:
     # None of A to E: as an option's text they would read as an option's letter.
     shown = rng.sample("FGHKLMNPRSTUVXZ", 4)
     sheets = []
-    for letter in shown:
+    for before, letter in zip(("", *shown), shown, strict=False):
         sheet = Canvas(_COLUMNS, _ROWS, "paper")
         at = (rng.randrange(1, _COLUMNS - 1), rng.randrange(1, _ROWS - 1))
-        sheet.put(letter, at, "blue", "white", key="letter")
+        sheet.put(letter, at, "blue", "white", key="letter", traits={"before": before})
         sheets.append(sheet)
     asked = rng.randrange(3)
 
@@ -166,9 +170,10 @@ def places(rng: random.Random) -> Clip:
     for quarter, color in enumerate(shown):
         sheet = Canvas(_COLUMNS, _ROWS, "sky")
         for column in range(3):
-            sheet.put("", (at[0] + column, at[1]), "black", color, key="flag")
-        lit = quarter in _PARTS[part]
-        sheet.put("disc", lamp, "yellow" if lit else "gray", "black", key="lamp")
+            traits = {"hue": color, "before": shown[quarter - 1] if quarter else ""}
+            sheet.put("", (at[0] + column, at[1]), "black", color, key="flag", traits=traits)
+        lit, over = quarter in _PARTS[part], {"way": part} if quarter == len(shown) - 1 else {}
+        sheet.put("disc", lamp, "yellow" if lit else "gray", "black", key="lamp", traits=over)
         sheets.append(sheet)
     return _clip(sheets, _place_facts(rng, shown, part))
 

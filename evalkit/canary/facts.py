@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 __all__ = ["Cell", "Fact", "Picture", "apart", "number", "one_of", "yes_no"]
 
@@ -26,6 +26,10 @@ class Cell:
     """What a question calls the entry that it belongs to."""
     index: int
     """Its place in its text."""
+    traits: Mapping[str, str] = field(default_factory=dict)
+    """What else tells its entry from others: ``hue``, the entry's colour; ``role``, ``label`` or
+    ``value``; ``length`` of its bar and ``rank`` among them; ``before``, what stood there a second
+    ago; ``way``, how it has moved."""
 
 
 @dataclass(frozen=True, slots=True)

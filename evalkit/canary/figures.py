@@ -47,7 +47,8 @@ def formula(rng: random.Random) -> Picture:
     value, other = rng.randint(1, 8), rng.randint(1, 8)
     latex = f"{letter} + {other} = {value + other}"
     sheet = Canvas(36, 36)
-    sheet.text(latex.replace(" ", ""), (rng.randint(2, 26), rng.randint(2, 33)), ink)
+    at = (rng.randint(2, 26), rng.randint(2, 33))
+    sheet.text(latex.replace(" ", ""), at, ink, key="formula")
     solved = one_of(rng, f"What is the value of {letter}?", str(value), "arithmetic", "12345678")
     unknown = "Which letter stands for the unknown number?"
     return sheet.picture(
@@ -55,6 +56,7 @@ def formula(rng: random.Random) -> Picture:
             Fact("What is the formula?", latex, "latex"),
             solved,
             one_of(rng, unknown, letter, "read", "xyn"),
+            one_of(rng, f"Which number is added to {letter}?", str(other), "addend", "12345678"),
         ]
     )
 
@@ -66,7 +68,7 @@ def shapes(rng: random.Random) -> Picture:
     sheet = Canvas()
     places = zip(levels(rng, len(kinds), 2, 33), kinds, colors, strict=True)
     for row, kind, color in places:
-        sheet.put(kind, (rng.randint(2, 33), row), color, key=kind)
+        sheet.put(kind, (rng.randint(2, 33), row), color, key=kind, traits={"hue": color})
     facts = []
     for kind, color in zip(kinds, colors, strict=True):
         facts += [
@@ -84,7 +86,7 @@ def rectangle(rng: random.Random) -> Picture:
     across, down = rng.randint(4, 8), rng.randint(3, 6)
     for row in range(down):
         for column in range(across):
-            sheet.put("", (left + column, top + row), "black", color)
+            sheet.put("", (left + column, top + row), "black", color, key="rectangle")
     lengths = {"width": f"{rng.randint(1, 9)}.{rng.randint(1, 9)}"}
     lengths["height"] = f"{rng.randint(1, 9)}.{rng.randint(1, 9)}"
     start = top + down + 1

@@ -54,25 +54,22 @@ def _value(rng: random.Random, kind: str) -> str:
 
 
 def chart(rng: random.Random) -> Picture:
-    """Draw a bar chart: every bar with its label, and with its value or over a scale."""
+    """Draw a bar chart: every bar with its label and its value."""
     group = rng.choice(list(words.GROUPS))
     names = words.draw(rng, words.GROUPS[group], rng.randint(4, 5))
     colors = rng.sample(NAMED, len(names))
-    printed = rng.random() < 0.6
     tens = rng.sample(range(1, 10), len(names))
-    values = [10 * ten + rng.randint(0, 9) if printed else ten for ten in tens]
+    values = [10 * ten + rng.randint(0, 9) for ten in tens]
     sheet, left = Canvas(), rng.randint(1, 8)
-    rows = levels(rng, len(names) + 1, 1, 34)
-    if not printed:
-        sheet.text("123456789", (left + 7, rows[0]), "gray", key="scale")
-    bars = list(zip(names, colors, tens, values, rows[1:], strict=True))
-    for name, color, ten, value, row in bars:
-        sheet.text(name, (left, row), key=f"{name.lower()} label")
+    rows, ranks = levels(rng, len(names), 1, 34), {max(tens): "highest", min(tens): "lowest"}
+    for name, color, ten, value, row in zip(names, colors, tens, values, rows, strict=True):
+        key, rank = name.lower(), {"rank": ranks[ten]} if ten in ranks else {}
+        label = {"role": "label", "hue": color, "length": str(ten), **rank}
+        shown = {"role": "value", "hue": color}
+        sheet.text(name, (left, row), key=f"{key} label", traits=label)
         for place in range(ten):
-            key = f"{name.lower()} bar"
-            sheet.put("bar", (left + 7 + place, row), color, key=key, index=place)
-        if printed:
-            sheet.text(str(value), (left + 8 + ten, row), key=name.lower())
+            sheet.put("bar", (left + 7 + place, row), color, key=f"{key} bar", index=place)
+        sheet.text(str(value), (left + 8 + ten, row), key=key, traits=shown)
     return sheet.picture(_chart_facts(rng, group, names, values, colors))
 
 
@@ -110,9 +107,11 @@ def poster(rng: random.Random) -> Picture:
         number(rng, "In which year were people asked?", year, "read"),
     ]
     for name, color, share, row in zip(names, colors, shares, rows, strict=False):
-        sheet.put("mark", (left, row), color, key=f"{name.lower()} mark")
-        sheet.text(name, (left + 2, row), key=f"{name.lower()} label")
-        sheet.text(f"{share}%", (left + 10, row), key=name.lower())
+        key = name.lower()
+        sheet.put("mark", (left, row), color, key=f"{key} mark")
+        label, shown = {"role": "label", "hue": color}, {"role": "value", "hue": color}
+        sheet.text(name, (left + 2, row), key=f"{key} label", traits=label)
+        sheet.text(f"{share}%", (left + 10, row), key=key, traits=shown)
         facts += [
             _share(rng, f"What percentage of people chose {name.lower()}?", share),
             _share(rng, f"What percentage has the {color} mark?", share),

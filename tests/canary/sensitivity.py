@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from evalkit.canary.sets import SIZE
 from evalkit.compose import compose
 from evalkit.run import run
 
@@ -337,13 +341,13 @@ def first(here: Any, there: Any) -> str:
     return "-"
 
 
-def one(fault: str, out: Path) -> None:
+def one(fault: str, out: Path, limit: int) -> None:
     """Make the default run with a fault planted in this process."""
     planted = FAULTS[fault]
     words = list(planted) if not callable(planted) else []
     if callable(planted):
         planted()
-    run(compose("run", [*words, f"out={out}", "name=run"]), quiet=True)
+    run(compose("run", [*words, f"out={out}", "name=run", f"limit={limit}"]), quiet=True)
 
 
 def main() -> None:
@@ -351,23 +355,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faults", nargs="*")
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--limit", type=int, default=SIZE, help="questions of each benchmark")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, a share of cores each")
     parser.add_argument("--plant", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.plant:
-        return one(words.plant, words.out)
-    lines, whole = [], (None, None)
-    with tempfile.TemporaryDirectory() as folder:
-        for number, fault in enumerate(["none", *(words.faults or list(FAULTS)[1:])]):
-            out = Path(folder) / str(number)
+        return one(words.plant, words.out, words.limit)
+    lines = list[str]()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(words.jobs) as pool:
+
+        def planted(fault: str) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+            out = Path(tempfile.mkdtemp(dir=folder))
             command = [sys.executable, __file__, "--plant", fault, "--out", str(out)]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            made = scores(out / "run"), prints(out / "run")
-            whole = made if fault == "none" else whole
-            lines.append(line(fault, *made, *whole))
+            command += ["--limit", str(words.limit)]
+            threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // words.jobs))}
+            subprocess.run(
+                command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **threads}
+            )
+            return scores(out / "run"), prints(out / "run")
+
+        faults = ["none", *(words.faults or list(FAULTS)[1:])]
+        made = pool.map(planted, faults)
+        whole = next(made)
+        for fault, found in zip(faults, chain([whole], made), strict=True):
+            lines.append(line(fault, *found, *whole))
             print(lines[-1], flush=True)
     if words.write:
-        words.write.write_text(text(lines), "utf-8")
+        words.write.write_text(text(lines, words.limit), "utf-8")
     return None
 
 
@@ -383,15 +398,17 @@ def line(fault: str, found: Any, here: Any, base: Any, there: Any) -> str:
     )
 
 
-def text(lines: Sequence[str]) -> str:
+def text(lines: Sequence[str], limit: int) -> str:
     """Return the table as a Markdown file."""
     return "\n".join(
         [
             "# What planted faults do to the canary's score",
             "",
-            "Made by `python tests/canary/sensitivity.py --write results/sensitivity.md`: the",
-            "default run with one fault at a time. *Stage* is the first whose fingerprints differ",
-            "from the run without a fault, as `evalkit explain` names it.",
+            f"Made by `python tests/canary/sensitivity.py --limit {limit} --write FILE`: the",
+            f"default run with one fault at a time, {limit} questions of each of its benchmarks.",
+            "*Stage* is the first whose fingerprints differ from the run without a fault, as",
+            "`evalkit explain` names it. Fingerprints tell what a stage was given: a fault inside",
+            "the model has none.",
             "",
             "| Fault | Mean of 11 benchmarks | Lost | Most lost on | Stage |",
             "| --- | ---: | ---: | --- | --- |",

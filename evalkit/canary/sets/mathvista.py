@@ -62,25 +62,26 @@ def mathvista(rng: random.Random) -> Iterator[dict[str, Any]]:
         for picture, place, facts, choose in _turn(rng):
             for fact in facts:
                 yield _row(next(ids), picture, place, fact)
-            yield _row(next(ids), picture, place, choose, lettered(rng, choose)[0])
+            for fact in choose:
+                yield _row(next(ids), picture, place, fact, lettered(rng, fact)[0])
 
 
 def _turn(
     rng: random.Random,
-) -> Iterator[tuple[Picture, tuple[str, str, str, str, str], list[Fact], Fact]]:
-    """Yield pictures with the free-form facts and the one that is asked with choices."""
+) -> Iterator[tuple[Picture, tuple[str, str, str, str, str], list[Fact], list[Fact]]]:
+    """Yield pictures with the free-form facts and those that are asked with choices."""
     chart = pictures.chart(rng)
-    yield chart, _CHART, rng.sample(chart.of("read"), 3), rng.choice(chart.of("color"))
+    yield chart, _CHART, rng.sample(chart.of("read"), 3), rng.sample(chart.of("color"), 3)
     shapes = figures.shapes(rng)
-    yield shapes, _SHAPES, shapes.of("count"), rng.choice(shapes.of("position", "color"))
+    yield shapes, _SHAPES, shapes.of("count"), rng.sample(shapes.of("position", "color"), 3)
     rectangle = figures.rectangle(rng)
-    yield rectangle, _RECTANGLE, rectangle.of("measure"), rectangle.of("color")[0]
+    yield rectangle, _RECTANGLE, rectangle.of("measure"), rectangle.of("color")
     formula = figures.formula(rng)
-    yield formula, _FORMULA, formula.of("arithmetic"), formula.of("read")[0]
+    yield formula, _FORMULA, formula.of("addend"), formula.of("read")
     page = pictures.page(rng)
     fields = page.of("field")
     numbers = [fact for fact in fields if fact.answer.replace(".", "").isdigit()][:3]
-    yield page, _PAGE, numbers, rng.choice([fact for fact in fields if fact not in numbers])
+    yield page, _PAGE, numbers, rng.sample([fact for fact in fields if fact not in numbers], 3)
 
 
 def _row(

@@ -19,12 +19,12 @@ __all__ = ["mmmu"]
 
 
 def mmmu(rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Draw a form, two charts, a formula and sheets of shapes, with four questions on each.
+    """Draw a form, two charts, a formula and sheets of shapes, with three to eight questions each.
 
     Questions are multiple-choice or open, on one picture or two, and some have pictures as options.
     """
     for turn in count():
-        first = FIRST + 4 * turn
+        first = FIRST + 8 * turn
         yield from _accounting(rng, first)
         yield from _economics(rng, first)
         yield from _math(rng, first)
@@ -70,20 +70,21 @@ _SUBJECTS = {
 
 
 def _accounting(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
-    """Yield four questions on one form, the last of them open."""
+    """Yield six questions on one form, the last of them open."""
     page = pictures.page(rng)
-    *chosen, last = rng.sample(page.of("field"), 4)
+    *chosen, last = rng.sample(page.of("field"), 6)
     for number, fact in enumerate(chosen, first):
         options, letter = lettered(rng, fact)
         yield _mmmu("Accounting", number, f"<image 1> {fact.question}", letter, [page], options)
-    yield _mmmu("Accounting", first + 3, f"<image 1> {last.question}", last.answer, [page])
+    yield _mmmu("Accounting", first + 5, f"<image 1> {last.question}", last.answer, [page])
 
 
 def _economics(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
-    """Yield two questions on each of two charts."""
+    """Yield four questions on each of two charts."""
     charts = [pictures.chart(rng), pictures.chart(rng)]
-    for number in range(4):
-        fact = rng.choice(charts[number % 2].of("color"))
+    asked = [rng.sample(chart.of("color"), 4) for chart in charts]
+    for number in range(8):
+        fact = asked[number % 2][number // 2]
         options, letter = lettered(rng, fact)
         question = f"<image 1> <image 2> In <image {1 + number % 2}>: {fact.question}"
         yield _mmmu("Economics", first + number, question, letter, charts, options)
@@ -91,17 +92,17 @@ def _economics(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
 
 def _math(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
     formula = figures.formula(rng)
-    solve, unknown = formula.of("arithmetic")[0], formula.of("read")[0]
-    options, letter = lettered(rng, solve)
-    question = f"Look at the equation in <image 1>. {solve.question}"
+    addend, unknown = formula.of("addend")[0], formula.of("read")[0]
+    options, letter = lettered(rng, addend)
+    question = f"Look at the equation in <image 1>. {addend.question}"
     yield _mmmu("Math", first, question, letter, [formula], options)
-    yield _mmmu("Math", first + 1, f"<image 1> {solve.question}", solve.answer, [formula])
+    yield _mmmu("Math", first + 1, f"<image 1> {addend.question}", addend.answer, [formula])
     options, letter = lettered(rng, unknown, most=3)
     yield _mmmu("Math", first + 2, f"{unknown.question} <image 1>", letter, [formula], options)
 
 
 def _design(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
-    """Yield two questions whose options are three sheets, and two on one of two sheets."""
+    """Yield two questions whose options are three sheets, and four on one of two sheets."""
     sheets, number = [figures.shapes(rng) for _ in range(3)], first
     for column, known in (("color", NAMED), ("position", SHAPES)):
         shown = [{fact.answer for fact in sheet.of(column)} for sheet in sheets]
@@ -115,8 +116,8 @@ def _design(rng: random.Random, first: int) -> Iterator[dict[str, Any]]:
             yield _mmmu("Design", number, question, LETTERS[place], sheets, options)
             number += 1
     for place in (1, 2):
-        fact = rng.choice(sheets[place - 1].of("color"))
-        options, letter = lettered(rng, fact)
-        question = f"<image 1> <image 2> In <image {place}>: {fact.question}"
-        yield _mmmu("Design", number, question, letter, sheets[:2], options)
-        number += 1
+        for fact in rng.sample(sheets[place - 1].of("color"), 2):
+            options, letter = lettered(rng, fact)
+            question = f"<image 1> <image 2> In <image {place}>: {fact.question}"
+            yield _mmmu("Design", number, question, letter, sheets[:2], options)
+            number += 1

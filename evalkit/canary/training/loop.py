@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from evalkit.canary.canvas import COLORS
-from evalkit.canary.training.network import Batch, Encode, batch, length, looked, states
+from evalkit.canary.training.hints import Hints, names
+from evalkit.canary.training.network import Batch, Encode, batch, length, states
 from evalkit.canary.training.questions import TASKS, Group, groups, tasks
 
 __all__ = ["Plan", "accuracy", "train"]
@@ -29,70 +29,28 @@ HELD_OUT = 7_000_000
 class Plan:
     """How long, how fast, on how much. The defaults made the canary."""
 
-    steps: int = 2400
+    processes: int = 2
+    """Processes that share the groups of a step, a core each."""
+    steps: int = 3600
     """Updates in all."""
-    whole: int = 150
+    whole: int = 80
     """Steps at the end in which pictures are shown whole, bare cells and all."""
     rate: float = 2e-3
     """The learning rate at its highest."""
-    least: float = 2e-5
+    least: float = 6e-5
     """The learning rate at the end."""
     warm: int = 100
     """Steps in which it rises."""
-    groups: int = 20
-    """Groups of questions a step."""
-    whole_groups: int = 4
+    groups: int = 10
+    """Groups of questions a step, in each process."""
+    whole_groups: int = 2
     """Groups a step at the end."""
-    parts: int = 4
+    parts: int = 2
     """Parts that a step's groups are computed in, each of groups about as long."""
     hints: float = 1.0
     """The weight of ``Hints``."""
     seed: int = 1
     """What rows, weights and their order are drawn from; rows of seed 0 are what runs ask."""
-
-
-class Hints(nn.Module):
-    """What each visual token stands for, asked of the model in passing: it is learned sooner so.
-
-    Of the vision encoder: which sign, ink and paper a cell shows; of the text model's second layer:
-    which entry a cell belongs to, and its place in its text; and of the tokens of a reply, by the
-    same measure, which entry was asked for and which place comes next, so that the layers above
-    have only to bring the two together.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.names: dict[str, dict[str, int]] = {"sign": {}, "key": {}}
-        colors = len(COLORS)
-        self.sign, self.ink = nn.Linear(width, 128), nn.Linear(width, colors)
-        self.paper, self.key = nn.Linear(width, colors), nn.Linear(width, 512)
-        self.index = nn.Linear(width, 16)
-
-    def number(self, kind: str, name: str) -> int:
-        """Return the number of a sign or an entry, in the order that they came."""
-        known = self.names[kind]
-        return known.setdefault(name, len(known))
-
-    def loss(self, given: Batch, seen: Tensor, read: Tensor) -> Tensor:
-        """Return the mean loss over what is asked of cells that were drawn on and of replies."""
-        drawn = [(place, patch.cell) for place, patch in enumerate(given.cells) if patch.cell]
-        at = torch.tensor([place for place, _ in drawn])
-        colors = {name: number for number, name in enumerate(COLORS)}
-        seen, shown, said = seen[at], read[given.visual][at], read[given.targets != -100]
-        wanted = (
-            (self.sign, seen, [self.number("sign", cell.sign) for _, cell in drawn]),
-            (self.ink, seen, [colors[cell.ink] for _, cell in drawn]),
-            (self.paper, seen, [colors[cell.paper] for _, cell in drawn]),
-            (self.key, shown, [self.number("key", cell.key) for _, cell in drawn]),
-            (self.index, shown, [min(cell.index, 15) for _, cell in drawn]),
-            (self.key, said, [self.number("key", key) if key else -100 for key, _ in given.asked]),
-            (self.index, said, [min(place, 15) for _, place in given.asked]),
-        )
-        losses = [
-            cross_entropy(ask(what), torch.tensor(right), reduction="sum") / len(right)
-            for ask, what, right in wanted
-        ]
-        return torch.stack(losses).mean()
 
 
 def _stream(names: Sequence[str], seed: int, ground: Any) -> Iterator[tuple[str, Group]]:
@@ -107,6 +65,12 @@ def _stream(names: Sequence[str], seed: int, ground: Any) -> Iterator[tuple[str,
 def _some(rng: random.Random) -> int:
     """Return how many bare cells to show: few more often than many."""
     return int(2 * 32 ** rng.random())
+
+
+def _none(rng: random.Random) -> int:
+    """Return that no bare cell is shown."""
+    del rng
+    return 0
 
 
 def _all(rng: random.Random) -> int:
@@ -142,7 +106,7 @@ def accuracy(
 
 
 def train(
-    model: Any, encode: Encode, ids: tuple[int, int], plan: Plan, say: Any, keep: Any
+    model: Any, encode: Encode, ids: tuple[int, int], plan: Plan, rank: int, say: Any, keep: Any
 ) -> None:
     """Train a model.
 
@@ -151,56 +115,76 @@ def train(
         encode: its tokenizer.
         ids: the ids of visual tokens and of padding.
         plan: how.
+        rank: which of its processes this is; the first one measures and keeps.
         say: told of progress, a line at a time.
         keep: called now and then, to save what there is.
     """
-    torch.manual_seed(plan.seed)
-    hints = Hints(model.config.text_config.hidden_size)
+    hints = _hints(model, plan)
     weights = [*model.parameters(), *hints.parameters()]
     optimizer = torch.optim.AdamW(
         weights, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    some, whole = (_stream(TASKS, plan.seed, how) for how in (_some, _all))
+    some, whole = (_stream(TASKS, plan.seed + rank, how) for how in (_some, _all))
     held = list(islice(_stream(TASKS, HELD_OUT, _some), 72))
-    start, seen = time.monotonic(), list[tuple[float, float, float]]()
+    start, seen = time.monotonic(), list[dict[str, float]]()
     for step in range(1, plan.steps + 1):
         late = step > plan.steps - plan.whole
         source, size = (whole, plan.whole_groups) if late else (some, plan.groups)
         parts = _parts([group for _, group in islice(source, size)], encode, ids, plan.parts)
         for group in optimizer.param_groups:
             group["lr"] = _rate(plan, step)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=False)
         seen += _backward(model, hints, parts, plan)
+        _share(weights, plan.processes)
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         if step % 50 == 0:
             say(f"{step} {time.monotonic() - start:.0f}s {_means(seen)}")
             seen.clear()
-        if step % 300 == 0 or step == plan.steps:
+        if (step % 300 == 0 or step == plan.steps) and not rank:
             by = accuracy(model, encode, ids, held)
             say(" ".join(f"{name} {100 * value:.0f}" for name, value in by.items()))
             keep()
 
 
+def _hints(model: Any, plan: Plan) -> Hints:
+    """Return the hints' measures for what training rows show, the same in every process."""
+    torch.manual_seed(plan.seed)
+    known = names(group for _, group in islice(_stream(TASKS, plan.seed, _none), 600))
+    return Hints(model.config.text_config.hidden_size, known)
+
+
 def _backward(
     model: Any, hints: Hints, parts: Sequence[Batch], plan: Plan
-) -> Iterator[tuple[float, float, float]]:
-    """Add a step's gradients; yield of each part loss, hints' loss and share of right tokens."""
+) -> Iterator[dict[str, float]]:
+    """Add a step's gradients; yield of each part its losses and the share of right tokens."""
     asked = sum(int((part.targets != -100).sum()) for part in parts)
     for part in parts:
         seen, layers = states(model, part)
         losses, said, wanted = answer_loss(model, part, layers[-1])
-        hint = hints.loss(part, seen, layers[2])
-        hint = hint + looked(model, part, layers[2], 2, part.sources)
-        hint = hint + looked(model, part, layers[3], 3, part.chosen)
+        missed = hints.loss(model, part, seen, layers)
+        hint = torch.stack(list(missed.values())).sum()
         loss: Tensor = losses.sum() / asked + plan.hints * hint / len(parts)
         loss.backward()  # type: ignore[no-untyped-call]
-        yield losses.mean().item(), hint.item(), (said == wanted).float().mean().item()
+        right = (said == wanted).float().mean().item()
+        told = {name: value.item() for name, value in missed.items()}
+        yield {"reply": losses.mean().item(), **told, "right": right}
 
 
-def _means(seen: Sequence[tuple[float, float, float]]) -> str:
-    loss, hints, tokens = (sum(each) / len(seen) for each in zip(*seen, strict=True))
-    return f"loss {loss:.3f} hints {hints:.3f} tokens {tokens:.3f}"
+def _share(weights: Sequence[nn.Parameter], processes: int) -> None:
+    """Replace each gradient by its mean over the processes."""
+    if processes == 1:
+        return
+    grown = [weight.grad for weight in weights if weight.grad is not None]
+    flat = torch.cat([each.flatten() for each in grown])
+    torch.distributed.all_reduce(flat)
+    for each, mean in zip(grown, torch.split(flat, [each.numel() for each in grown]), strict=True):
+        each.copy_(mean.view_as(each) / processes)
+
+
+def _means(seen: Sequence[dict[str, float]]) -> str:
+    means = {name: sum(each[name] for each in seen) / len(seen) for name in seen[0]}
+    return " ".join(f"{name} {mean:.3f}" for name, mean in means.items())
 
 
 def _parts(found: list[Group], encode: Encode, ids: tuple[int, int], count: int) -> list[Batch]:

@@ -8,7 +8,7 @@ bare cells are left out the others keep their places, in the vision encoder and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from evalkit.canary.training.questions import Group, Patch
-from evalkit.canary.training.sources import chosen, sources
+from evalkit.canary.training.sources import Guide, guides, options
 
 __all__ = ["Batch", "Encode", "batch", "length", "looked", "states"]
 
@@ -49,12 +49,10 @@ class Batch:
     """G by L: the token that shall follow, -100 where that is not asked."""
     cells: list[Patch]
     """What each visual token shows, in order."""
-    asked: list[tuple[str, int]]
-    """For each token of a reply, in order: the entry that is asked for, and the token's place."""
-    sources: list[list[int]]
-    """For each token of a reply, in order: the places in its row of the cells that tell it."""
-    chosen: list[list[int]]
-    """The places of the option that it chooses."""
+    told: list[Guide]
+    """For each token of a reply, in order: what is told about it; places are those in its row."""
+    options: list[tuple[int, int, str]]
+    """The tokens by which options are known: row, place, and the option's letter."""
 
 
 class _Row:
@@ -65,32 +63,33 @@ class _Row:
         self.positions: list[tuple[int, int, int]] = []
         self.segments: list[int] = []
         self.targets: list[int] = []
-        self.asked: list[tuple[str, int]] = []
-        self.shown: list[int] = []
-        self.sources: list[list[int]] = []
-        self.chosen: list[list[int]] = []
+        self.told: list[Guide] = []
+        self.options: list[tuple[int, str]] = []
+        shown: list[int] = []
         start = 0
         for text, picture in zip(group.before, group.pictures, strict=True):
             start = self._text(encode(text), start, 0)
             for patch in picture:
                 place = (start + patch.time, start + patch.row, start + patch.column)
-                self.shown.append(len(self.ids))
+                shown.append(len(self.ids))
                 self._add(image, place, 0)
             start += 1 + max(_extent(picture))
         asked = [encode(question.text) for question in group.questions]
-        common = _common(asked)
+        common, opening = _common(asked), len(self.ids)
         start = self._text(asked[0][:common], start, 0)
         for number, (question, own) in enumerate(zip(group.questions, asked, strict=True), 1):
             answer = encode(question.answer + "<|im_end|>")
             before = len(self.ids)
             self._text(own[common:] + answer, start, number)
-            for tokens in chosen(question, encode, len(answer)):
-                self.chosen.append([before + token - common for token in tokens])
+            places = [*range(opening, opening + common), *range(before, len(self.ids))]
             first = len(self.ids) - len(answer)
             self.targets[first - 1 : -1] = answer
-            self.asked += [(question.key, place) for place in range(len(answer))]
-            for cells in sources(group, question, len(answer)):
-                self.sources.append([self.shown[cell] for cell in cells])
+            for option in options(question.text, encode):
+                self.options.append((places[option.place], option.letter))
+            for told in guides(group, question, encode):
+                cells, words = [shown[n] for n in told.cells], [places[n] for n in told.words]
+                chosen = [places[n] for n in told.chosen]
+                self.told.append(replace(told, sources=cells + words, chosen=chosen))
 
     def _text(self, ids: Sequence[int], start: int, segment: int) -> int:
         for place, token in enumerate(ids, start):
@@ -159,9 +158,8 @@ def batch(groups: Sequence[Group], encode: Encode, image: int, pad: int) -> Batc
         visual=ids == image,
         targets=torch.tensor([filled(row.targets, -100) for row in rows]),
         cells=cells,
-        asked=[one for row in rows for one in row.asked],
-        sources=[places for row in rows for places in row.sources],
-        chosen=[places for row in rows for places in row.chosen],
+        told=[told for row in rows for told in row.told],
+        options=[(number, *option) for number, row in enumerate(rows) for option in row.options],
     )
 
 
@@ -214,7 +212,7 @@ def looked(
         given: the batch.
         read: G by L by width, the states that the layer is given.
         number: the layer's.
-        places: where the tokens of replies shall look, ``given.sources`` or ``given.chosen``.
+        places: where each token of a reply shall look; nowhere in particular if it is empty.
 
     Returns:
         The mean of minus the logarithm of the attention that goes there.

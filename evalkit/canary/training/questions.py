@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count, groupby
@@ -20,6 +19,7 @@ from evalkit.canary import canvas, clips
 from evalkit.canary.canvas import Canvas
 from evalkit.canary.facts import Cell
 from evalkit.canary.sets import rows
+from evalkit.canary.training.asked import asked_of
 from evalkit.chat import render
 from evalkit.data.subtitles import Shown, select_subtitles
 from evalkit.task import Task
@@ -59,6 +59,8 @@ class Patch(NamedTuple):
     """What was drawn there; ``None`` for bare ground."""
     extent: tuple[int, int]
     """The sheet's last row and column."""
+    traits: Mapping[str, str]
+    """What is known of it, by name; nothing of bare ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Question:
     """The chat string behind the last picture."""
     answer: str
     """The reply."""
-    key: str
-    """The entry that it asks for by name; empty where it asks for none, or otherwise."""
+    asked: dict[str, str] | None
+    """The traits of what it asks for on the pictures, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +190,12 @@ def _group(
     ground: int,
 ) -> Group:
     questions, before = list[Question](), list[str]()
-    keys = {cell.key for times in sheets for sheet in times for cell in sheet.cells.values()}
     for _, request, sample, row in asked:
         *before, text = _pieces(render(request))
-        key = _key(sample.question, keys)
-        questions.append(Question(text, reply(name, sample, row), key))
-    pictures = tuple(tuple(_patches(times, rng, ground)) for times in sheets)
+        questions.append(Question(text, reply(name, sample, row), asked_of(sample.question)))
+    pictures = tuple(
+        tuple(_patches(times, rng, ground, place)) for place, times in enumerate(sheets, 1)
+    )
     return Group(tuple(before), pictures, tuple(questions))
 
 
@@ -208,17 +210,25 @@ def _portions(questions: Sequence[Question]) -> Iterator[tuple[Question, ...]]:
     yield tuple(portion)
 
 
-def _key(question: str, keys: Iterable[str]) -> str:
-    """Return the entry that a question names: the one whose words all stand in it."""
-    words = set(re.findall(r"[a-z]+", question.lower()))
-    return next((key for key in sorted(keys) if key and set(key.split()) <= words), "")
-
-
 def _pieces(chat: str) -> list[str]:
     return chat.replace("<|video_pad|>", "<|image_pad|>").split("<|image_pad|>")
 
 
-def _patches(times: list[Canvas], rng: random.Random, ground: int) -> Iterator[Patch]:
+def _traits(cell: Cell | None, time: int, moments: int, picture: int) -> dict[str, str]:
+    """Return what is known of a cell of one of a question's pictures."""
+    if cell is None:
+        return {}
+    traits = {"index": str(min(15, cell.index)), "picture": str(picture), **cell.traits}
+    if cell.key:
+        traits["key"] = cell.key
+    if moments > 1:
+        traits["time"] = str(time)
+    if not time:
+        traits.pop("before", None)  # what was there before is not shown
+    return traits
+
+
+def _patches(times: list[Canvas], rng: random.Random, ground: int, picture: int) -> Iterator[Patch]:
     for time, sheet in enumerate(times):
         places = {(row, column) for column, row in sheet.cells}
         bare = [
@@ -228,17 +238,18 @@ def _patches(times: list[Canvas], rng: random.Random, ground: int) -> Iterator[P
             if (row, column) not in places
         ]
         array, side = sheet.array(), canvas.CELL
-        if len(times) > 1:
-            array = _blurred(array, rng)
         for row, column in sorted(places | set(rng.sample(bare, min(len(bare), ground)))):
             tile = array[row * side : (row + 1) * side, column * side : (column + 1) * side]
+            if len(times) > 1:
+                tile = _blurred(tile, rng)
             cell, extent = sheet.cells.get((column, row)), (sheet.rows - 1, sheet.columns - 1)
-            yield Patch(time, row, column, tile, cell, extent)
+            traits = _traits(cell, time, len(times), picture)
+            yield Patch(time, row, column, tile, cell, extent, traits)
 
 
-def _blurred(array: Any, rng: random.Random) -> Any:
-    """Return a frame with noise as strong as what a codec leaves behind."""
+def _blurred(tile: Any, rng: random.Random) -> Any:
+    """Return a frame's cell with noise as strong as what a codec leaves behind."""
     import numpy as np
 
-    noise = np.random.RandomState(rng.getrandbits(32)).normal(0, 3, array.shape)
-    return np.clip(array + noise, 0, 255).astype(np.uint8)
+    noise = np.random.RandomState(rng.getrandbits(32)).normal(0, 3, tile.shape)
+    return np.clip(tile + noise, 0, 255).astype(np.uint8)

@@ -241,6 +241,7 @@ def coarse(model: Any) -> None:
 def untied(model: Any) -> None:
     """Forget the last layer."""
     del model.model.language_model.layers[-1]
+    model.config.text_config.num_hidden_layers -= 1
 
 
 def strict() -> None:

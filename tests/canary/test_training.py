@@ -51,7 +51,7 @@ def test_what_a_question_asks_for_tells_its_answer(name: str, tokenizer: Any) ->
         return list(tokenizer(text).input_ids)
 
     told = 0
-    for group, question in drawn(name, 12):
+    for group, question in drawn(name, 6):
         cells = [patch for picture in group.pictures for patch in picture]
         own = encode(question.text)
         listed = {option.letter: option for option in options(question.text, encode)}
@@ -75,7 +75,7 @@ def test_what_a_question_asks_for_tells_its_answer(name: str, tokenizer: Any) ->
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_kind_of_question_is_known(name: str) -> None:
-    for _, question in drawn(name, 12):
+    for _, question in drawn(name, 6):
         assert question.asked is not None or any(each in question.text for each in UNGUIDED)
 
 

@@ -42,8 +42,8 @@ class Fact:
     """The answer as it is drawn."""
     kind: str
     """What it takes to answer: ``read``, ``field``, ``color``, ``count``, ``extreme``,
-    ``arithmetic``, ``measure``, ``position``, ``direction``, ``yesno``, ``latex``, or ``spoken``
-    and MVBench's names of tasks for clips."""
+    ``arithmetic``, ``addend``, ``measure``, ``position``, ``direction``, ``yesno``, ``latex``, or
+    ``spoken`` and MVBench's names of tasks for clips."""
     wrong: tuple[str, ...] = ()
     """Plausible answers that are wrong: the other options of a multiple-choice question."""
     also: tuple[str, ...] = ()

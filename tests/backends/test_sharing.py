@@ -382,18 +382,20 @@ def test_rows_of_a_batch_end_where_each_ends(
     assert all(same(wanted[name], found[name]) for name in wanted)
     said = alone(backends["off"], [asked])
     tokens = {name: [int(row.argmax()) for row in rows] for name, rows in said.items()}
+    opening = {each[0] for each in tokens.values()}
     # A token that opens no reply: those of one token then end for their length.
-    later = [token for token in tokens["q1"] if token not in {each[0] for each in tokens.values()}]
+    later = next(token for token in tokens["q1"] if token not in opening)
     settings = [backends[mode]._held[0].model.generation_config for mode in ("shared", "off")]
     ends = settings[0].eos_token_id
     for each in settings:
-        each.eos_token_id = [*ends, later[0]]
+        each.eos_token_id = [*ends, later]
     try:
         wanted, found = told(backends["off"], [asked]), told(backends["shared"], [asked])
     finally:
         for each in settings:
             each.eos_token_id = ends
     assert {response.finish_reason for response in wanted.values()} == {"stop", "length"}
+    assert len({response.completion_tokens for response in wanted.values()}) > 2
     assert all(same(wanted[name], found[name]) for name in wanted)
 
 

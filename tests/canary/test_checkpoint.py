@@ -18,18 +18,6 @@ from evalkit.canary.tokenizer import SPECIAL_TOKENS, vocabulary
 from evalkit.errors import UsageError
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("canary") / "checkpoint", seed=0)
-
-
-@pytest.fixture(scope="module")
-def processor(folder: Path) -> Any:
-    from transformers import AutoProcessor
-
-    return AutoProcessor.from_pretrained(folder)
-
-
 def content(folder: Path) -> dict[str, str]:
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
 

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.canary.training.asked import asked_of, has
 from evalkit.canary.training.network import batch, states
-from evalkit.canary.training.questions import TASKS, Group, Question, groups, tasks
+from evalkit.canary.training.questions import TASKS, WHOLE, Group, Question, groups, tasks
 from evalkit.canary.training.sources import guides, options
 from evalkit.task import Task
 
@@ -20,18 +20,9 @@ UNGUIDED = ("How many shapes are there?", "What is the value of", "speaker call"
 """What asks for no cell: counts, sums, and what is only said."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from evalkit.canary.checkpoint import checkpoint
-
-    return checkpoint(tmp_path_factory.mktemp("canary") / "checkpoint", seed=0)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
+@pytest.fixture(scope="session")
+def tokenizer(processor: Any) -> Any:
+    return processor.tokenizer
 
 
 @cache
@@ -63,7 +54,8 @@ def test_what_a_question_asks_for_tells_its_answer(name: str, tokenizer: Any) ->
                 assert cell is not None
                 told += 1
                 if len(cell.sign) == 1:
-                    assert cell.sign == said or said in "123"
+                    counted = len(group.pictures) > 1 and said in {"1", "2", "3"}
+                    assert cell.sign == said or counted
             for place in guide.words:
                 assert own[place] == guide.content
                 told += 1
@@ -95,7 +87,7 @@ def test_it_computes_what_the_pipeline_computes(folder: Path, tokenizer: Any) ->
     from transformers import Qwen2VLForConditionalGeneration
 
     model = Qwen2VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    group = next(groups("ocrbench", every_task()["ocrbench"], 3, lambda rng: 1 << 20))
+    group = next(groups("ocrbench", every_task()["ocrbench"], 3, lambda rng: WHOLE))
     image, pad = model.config.image_token_id, tokenizer.pad_token_id
     given = batch([group], lambda text: list(tokenizer(text).input_ids), image, pad)
     rows, columns = (side + 1 for side in group.pictures[0][0].extent)

@@ -16,7 +16,8 @@ from torch.nn.functional import cross_entropy
 
 from evalkit.canary.training.hints import Hints, names
 from evalkit.canary.training.network import Batch, Encode, batch, length, states
-from evalkit.canary.training.questions import TASKS, Group, groups, tasks
+from evalkit.canary.training.questions import TASKS, WHOLE, Group, groups, tasks
+from evalkit.canary.training.sources import NONE
 
 __all__ = ["Plan", "accuracy", "train"]
 
@@ -67,21 +68,9 @@ def _some(rng: random.Random) -> int:
     return int(2 * 32 ** rng.random())
 
 
-def _none(rng: random.Random) -> int:
-    """Return that no bare cell is shown."""
-    del rng
-    return 0
-
-
-def _all(rng: random.Random) -> int:
-    """Return more than any sheet has."""
-    del rng
-    return 1 << 20
-
-
 def answer_loss(model: Any, given: Batch, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the loss of each reply token, what was said, and what was to be said."""
-    at = given.targets != -100
+    at = given.targets != NONE
     logits, wanted = model.lm_head(last[at]), given.targets[at]
     return cross_entropy(logits, wanted, reduction="none"), logits.argmax(-1), wanted
 
@@ -124,7 +113,7 @@ def train(
     optimizer = torch.optim.AdamW(
         weights, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    some, whole = (_stream(TASKS, plan.seed + rank, how) for how in (_some, _all))
+    some, whole = (_stream(TASKS, plan.seed + rank, how) for how in (_some, lambda _: WHOLE))
     held = list(islice(_stream(TASKS, HELD_OUT, _some), 72))
     start, seen = time.monotonic(), list[dict[str, float]]()
     for step in range(1, plan.steps + 1):
@@ -150,7 +139,7 @@ def train(
 def _hints(model: Any, plan: Plan) -> Hints:
     """Return the hints' measures for what training rows show, the same in every process."""
     torch.manual_seed(plan.seed)
-    known = names(group for _, group in islice(_stream(TASKS, plan.seed, _none), 600))
+    known = names(group for _, group in islice(_stream(TASKS, plan.seed, lambda _: 0), 600))
     return Hints(model.config.text_config.hidden_size, known)
 
 
@@ -158,7 +147,7 @@ def _backward(
     model: Any, hints: Hints, parts: Sequence[Batch], plan: Plan
 ) -> Iterator[dict[str, float]]:
     """Add a step's gradients; yield of each part its losses and the share of right tokens."""
-    asked = sum(int((part.targets != -100).sum()) for part in parts)
+    asked = sum(int((part.targets != NONE).sum()) for part in parts)
     for part in parts:
         seen, layers = states(model, part)
         losses, said, wanted = answer_loss(model, part, layers[-1])

@@ -7,7 +7,7 @@ bare cells are left out the others keep their places, in the vision encoder and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,12 +16,9 @@ import torch
 from torch import Tensor
 
 from evalkit.canary.training.questions import Group, Patch
-from evalkit.canary.training.sources import Guide, guides, options
+from evalkit.canary.training.sources import NONE, Encode, Guide, guides, options
 
 __all__ = ["Batch", "Encode", "batch", "length", "looked", "states"]
-
-Encode = Callable[[str], list[int]]
-"""What makes token ids of a text."""
 
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
@@ -46,7 +43,7 @@ class Batch:
     visual: Tensor
     """G by L: where visual tokens stand."""
     targets: Tensor
-    """G by L: the token that shall follow, -100 where that is not asked."""
+    """G by L: the token that shall follow, ``NONE`` where that is not asked."""
     cells: list[Patch]
     """What each visual token shows, in order."""
     told: list[Guide]
@@ -100,7 +97,7 @@ class _Row:
         self.ids.append(token)
         self.positions.append(place)
         self.segments.append(segment)
-        self.targets.append(-100)
+        self.targets.append(NONE)
 
 
 def _common(asked: Sequence[Sequence[int]]) -> int:
@@ -156,7 +153,7 @@ def batch(groups: Sequence[Group], encode: Encode, image: int, pad: int) -> Batc
         positions=torch.tensor([filled(row.positions, (0, 0, 0)) for row in rows]).permute(2, 0, 1),
         mask=mask[:, None],
         visual=ids == image,
-        targets=torch.tensor([filled(row.targets, -100) for row in rows]),
+        targets=torch.tensor([filled(row.targets, NONE) for row in rows]),
         cells=cells,
         told=[told for row in rows for told in row.told],
         options=[(number, *option) for number, row in enumerate(rows) for option in row.options],
@@ -229,7 +226,7 @@ def looked(
     keys = layer.self_attn.k_proj(inner).view(shape).transpose(1, 2)
     turned = model.model.language_model.rotary_emb(inner, given.positions)
     queries, keys = apply_rotary_pos_emb(queries, keys, *turned)
-    at = (given.targets != -100).nonzero()[known]
+    at = (given.targets != NONE).nonzero()[known]
     scores = (queries[at[:, 0], 0, at[:, 1], None] * keys[at[:, 0], 0]).sum(-1)
     scores = scores * layer.self_attn.scaling
     scores = scores.masked_fill(~given.mask[at[:, 0], 0, at[:, 1]], -1e9).log_softmax(-1)

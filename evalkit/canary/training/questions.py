@@ -25,7 +25,7 @@ from evalkit.data.subtitles import Shown, select_subtitles
 from evalkit.task import Task
 from evalkit.types import Media, Request, Row, Sample, Subtitled
 
-__all__ = ["Group", "Patch", "Question", "groups", "reply", "tasks"]
+__all__ = ["TASKS", "WHOLE", "Group", "Patch", "Question", "groups", "reply", "tasks"]
 
 TASKS = (
     "docvqa", "infovqa", "chartqa", "textvqa", "ocrbench", "mmmu", "mathvista", "realworldqa",
@@ -39,6 +39,9 @@ Shot = tuple[bytes, float | None, float | None]
 
 Asked = tuple[tuple[Shot, ...], Request, Sample, Row]
 
+
+WHOLE = 1 << 20
+"""More bare cells than any sheet has."""
 
 MOST = 700
 """Letters of a group's questions: with more of them a batch costs more than it teaches."""

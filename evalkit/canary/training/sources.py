@@ -14,9 +14,10 @@ from typing import NamedTuple
 from evalkit.canary.training.asked import has
 from evalkit.canary.training.questions import Group, Patch, Question
 
-__all__ = ["NONE", "Guide", "Option", "guides", "options"]
+__all__ = ["NONE", "Encode", "Guide", "Option", "guides", "options"]
 
 Encode = Callable[[str], list[int]]
+"""What makes token ids of a text."""
 
 NONE = -100
 """What stands for a class that is not asked for."""
@@ -98,7 +99,7 @@ def _written(group: Group, question: Question, reply: Sequence[int]) -> list[Gui
     spelt = len(reply) in (2, len(question.answer) + 1) and " " not in question.answer
     for place, (guide, token) in enumerate(zip(told, reply, strict=True)):
         index = str(min(15, first + place))
-        guide.asked = {**asked, "index": index}
+        guide.asked = {**asked, "index": index} if spelt else asked
         if spelt and place < len(reply) - 1:
             guide.cells = _at(group, asked, index) or _at(group, asked, "0")
             guide.content = token if guide.cells else NONE

@@ -61,10 +61,20 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Return a composed config as plain values, interpolations resolved."""
+    """Return a composed config as plain values, interpolations resolved.
+
+    Raises:
+        UsageError: a value at the top is of the wrong kind.
+    """
     from omegaconf import OmegaConf
 
-    return dict(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    made = dict(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    limit, again = made.get("limit"), made.get("retry_failed", True)
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise UsageError(f"limit={limit}: write a number of rows from 1")
+    if type(again) is not bool:
+        raise UsageError(f"retry_failed={again}: write true or false")
+    return made
 
 
 def refuse_strangers(verb: str, config: dict[str, Any]) -> None:

@@ -124,6 +124,12 @@ def test_all_scorers_stand_side_by_side(
         (["compare", "nowhere"], "nowhere"),
         (["show", "task=docvqa", "rows=nowhere.jsonl"], "nowhere.jsonl"),
         (["show", "task=docvqa", "limit=0", "data=builtin"], "limit=0"),
+        (["run", "task=docvqa", "limit=x"], "limit=x: write a number of rows from 1"),
+        (["run", "task=docvqa", "limit=-1"], "limit=-1: write a number of rows from 1"),
+        (["run", "task=docvqa", "limit=1.5"], "limit=1.5: write a number of rows from 1"),
+        (["run", "task=docvqa", "limit=true"], "limit=True: write a number of rows from 1"),
+        (["run", "task=docvqa", "limit="], "limit=: write a number of rows from 1"),
+        (["run", "task=docvqa", "retry_failed=perhaps"], "retry_failed=perhaps: write true or"),
     ],
 )
 def test_a_mistake_is_one_line(

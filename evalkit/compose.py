@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.catalogue import cards
 from evalkit.errors import UsageError, nearest, one_line
+from evalkit.kinds import text
 from evalkit.packs import CONF, conf_packages
 
 __all__ = ["compose", "explain", "plain", "register_packs"]
@@ -56,6 +57,8 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
             config = plain(hydra_compose(verb, overrides=list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, verb)) from None
+    except (TypeError, ValueError) as error:  # Hydra's own words for model=1 or model=[1]
+        raise UsageError(f"{one_line(error)}: write GROUP=NAME, such as model=canary") from error
     refuse_strangers(verb, config)
     return config
 
@@ -74,6 +77,9 @@ def plain(config: Any) -> dict[str, Any]:
         raise UsageError(f"limit={limit}: write a number of rows from 1")
     if type(again) is not bool:
         raise UsageError(f"retry_failed={again}: write true or false")
+    for key in ("name", "out", "protocol", "rows"):
+        if made.get(key) is not None:
+            made[key] = text(key, made[key])
     return made
 
 
@@ -108,14 +114,16 @@ def explain(error: Exception, verb: str) -> str:
         return nearest(group or "config", name, [card.name for card in cards(group)])
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: write {error.full_key}=..."
-    text = str(error)
-    if "You must specify" in text:
-        group = text.split("'")[1]
-        options = [line.strip() for line in text.splitlines() if line.startswith("\t")]
+    said = str(error)
+    if "You must specify" in said:
+        group = said.split("'")[1]
+        options = [line.strip() for line in said.splitlines() if line.startswith("\t")]
         return f"say which {group}: {group}=NAME, one of {', '.join(options)}"
-    if "is not in struct" in text or "Could not override" in text:
-        return unknown_key(error.__cause__, text.split("'")[1], verb)
-    return one_line(text)
+    if "is not in struct" in said or "Could not override" in said:
+        return unknown_key(error.__cause__, said.split("'")[1], verb)
+    if said.startswith("Error merging override"):
+        return f"cannot set {said.split(' ', 3)[3]}: a value of another kind stands there"
+    return one_line(said)
 
 
 def unknown_key(cause: BaseException | None, given: str, verb: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from evalkit.data.rows import Rows
 from evalkit.errors import UsageError, nearest, one_line
+from evalkit.kinds import check_kinds, mapping, text
 from evalkit.task import Protocol, Task
 from evalkit.types import Frames, Subtitles
 
@@ -71,6 +72,7 @@ def construct(target: type[T], settings: Mapping[str, Any]) -> T:
     for key in settings:
         if key not in known:
             raise UsageError(nearest(f"setting of {target.__name__}", key, known))
+    check_kinds(target, settings)
     try:
         return target(**settings)
     except TypeError as error:
@@ -79,7 +81,7 @@ def construct(target: type[T], settings: Mapping[str, Any]) -> T:
 
 def benches(config: Mapping[str, Any]) -> list[Bench]:
     """Return the tasks of a composed config with their rows, in the config's order."""
-    cards = config.get("tasks") or {}
+    cards = mapping("tasks", config.get("tasks") or {})
     if not cards:
         raise UsageError("no task is chosen: task=NAME, or 'task=[NAME,NAME]'")
     file = config.get("rows")
@@ -103,9 +105,13 @@ def data_source(config: Mapping[str, Any]) -> str | None:
 
 def bench(name: str, card: Mapping[str, Any], file: str | None, data: str | None) -> Bench:
     """Return one task with its rows."""
+    where = f"tasks.{name}"
+    card = mapping(where, card)
     rest = {k: v for k, v in card.items() if k not in ("rows", "protocol", "protocols", "scorer")}
     protocol = protocol_from(name, card)
-    spec = dict(card["rows"])
+    spec = dict(mapping(f"{where}.rows", card["rows"]))
+    if spec.get("file") is not None:
+        spec["file"] = text(f"{where}.rows.file", spec["file"])
     if file is not None:
         spec["file"] = str(file)
     elif data == "builtin" and (spec["file"] is None or "://" in spec["file"]):
@@ -120,12 +126,13 @@ def bench(name: str, card: Mapping[str, Any], file: str | None, data: str | None
 
 def protocol_from(name: str, card: Mapping[str, Any]) -> Protocol:
     """Return the protocol that a card picks."""
-    known, picked = card["protocols"], card["protocol"]
+    where = f"tasks.{name}.protocols"
+    known, picked = mapping(where, card["protocols"]), str(card["protocol"])
     if picked not in known:
-        raise UsageError(nearest(f"protocol of {name}", str(picked), list(known)))
-    entry = dict(known[picked])
+        raise UsageError(nearest(f"protocol of {name}", picked, list(known)))
+    entry = dict(mapping(f"{where}.{picked}", known[picked]))
     for key in ("until", "parts"):
-        if key in entry:
+        if isinstance(entry.get(key), list):
             entry[key] = tuple(entry[key])
     if entry.get("frames") is not None:
         entry["frames"] = construct(Frames, entry["frames"])

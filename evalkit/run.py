@@ -23,6 +23,7 @@ from evalkit.gates.early import EarlyStop, plans
 from evalkit.joint import jointly
 from evalkit.judges.base import Judge
 from evalkit.judging import opened, require, settle
+from evalkit.kinds import text
 from evalkit.manifest import manifest, now
 from evalkit.samples import Census, census
 from evalkit.scoring import score_rows, summarise
@@ -96,7 +97,8 @@ def ingredients(config: Mapping[str, Any]) -> tuple[list[Bench], Backend, Path]:
     """Return the tasks with their rows, the backend and the folder of a run."""
     chosen = benches(config)
     backend: Backend = build({k: v for k, v in config["model"].items() if k not in MODEL_KEYS})
-    return chosen, backend, Path(config["out"]) / (config["name"] or default_name(config))
+    out = Path(text("out", config["out"]))
+    return chosen, backend, out / (config["name"] or default_name(config))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

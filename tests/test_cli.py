@@ -130,6 +130,30 @@ def test_all_scorers_stand_side_by_side(
         (["run", "task=docvqa", "limit=true"], "limit=True: write a number of rows from 1"),
         (["run", "task=docvqa", "limit="], "limit=: write a number of rows from 1"),
         (["run", "task=docvqa", "retry_failed=perhaps"], "retry_failed=perhaps: write true or"),
+        (["run", "tasks=docvqa"], "tasks=docvqa would replace a group of settings"),
+        (["run", "tasks=[docvqa]"], "cannot set tasks=[docvqa]"),
+        (["run", "task=docvqa", "tasks.docvqa=null"], "tasks.docvqa=None would replace a group"),
+        (["run", "task=docvqa", "tasks.docvqa.rows=x"], "tasks.docvqa.rows=x would replace"),
+        (["run", "task=docvqa", "tasks.docvqa.rows.file=1.5"], "no such file or folder"),
+        (["run", "task=docvqa", "tasks.docvqa.rows.file=true"], "tasks.docvqa.rows.file=True"),
+        (["run", "task=docvqa", "tasks.docvqa.protocols=1"], "protocols=1 would replace"),
+        (
+            ["run", "task=docvqa", "tasks.docvqa.protocols.model_card=1"],
+            "protocols.model_card=1 would replace",
+        ),
+        (
+            ["run", "task=docvqa", "tasks.docvqa.protocols.model_card.until=1"],
+            "until=1: write a list",
+        ),
+        (
+            ["run", "task=docvqa", "tasks.docvqa.protocols.model_card.max_pixels=x"],
+            "max_pixels=x: write a whole number",
+        ),
+        (["run", "task=docvqa", "model=1"], "write GROUP=NAME, such as model=canary"),
+        (["run", "task=docvqa", "model=[1]"], "write GROUP=NAME, such as model=canary"),
+        (["run", "task=docvqa", "protocol=[1]"], "protocol=[1]: write a name"),
+        (["run", "task=docvqa", "name=true"], "name=True: write a name"),
+        (["run", "task=docvqa", "out=null"], "out=None: write a name"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -1,6 +1,7 @@
 """Where a task's rows come from: the Hub at a commit, or a local file or folder in its schema.
 
-Rows come one at a time and nothing is kept: 20,000 rows with pictures need no more memory than 20.
+Rows come one at a time and nothing is kept but the few that the package draws: 20,000 rows with
+pictures need no more memory than 20.
 Local JSONL and parquet files are read without ``datasets``, ``torch`` or ``pandas``, which keeps
 scoring a few thousand predictions under a second.
 """
@@ -144,9 +145,9 @@ class Rows:
     ) -> Iterator[tuple[Path | None, dict[str, Any]]]:
         """Yield rows with the file that each came from; the built-in set has none."""
         if self.file == BUILTIN:
-            from evalkit.canary.sets import rows
+            from evalkit.canary.sets import drawn
 
-            for row in rows(self.name):
+            for row in drawn(self.name):
                 yield None, {k: v for k, v in row.items() if with_media or k not in media}
             return
         parts = self._parts()

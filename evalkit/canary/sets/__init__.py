@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from evalkit.canary.sets import documents, everyday, mathvista, mmmu, reading, videos
 from evalkit.errors import UsageError, nearest
 
-__all__ = ["SIZE", "names", "rows"]
+__all__ = ["SIZE", "drawn", "names", "rows"]
 
 SIZE = 40
 """Rows of each set, unless asked for more: enough for every kind of row that a set has."""
@@ -48,6 +49,21 @@ _SAME = {"videomme_subs": "videomme"}
 def names() -> tuple[str, ...]:
     """Return the names of the sets that can be drawn."""
     return tuple(_SETS)
+
+
+@lru_cache(maxsize=16)
+def drawn(name: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the rows that runs ask, of one set.
+
+    They are kept: a run reads them three times, and to draw them takes longer than to answer some.
+
+    Args:
+        name: as for ``rows``.
+
+    Raises:
+        UsageError: there is no set of this name.
+    """
+    return tuple(rows(name)) if name not in _SAME else drawn(_SAME[name])
 
 
 def rows(name: str, seed: int = 0, size: int = SIZE) -> Iterator[dict[str, Any]]:

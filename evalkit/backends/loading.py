@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.weights import Checkpoint
+from evalkit.data.digest import digest_json
 from evalkit.errors import BackendError, UsageError, one_line
 from evalkit.versions import versions
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Loaded", "load", "quiet"]
+__all__ = ["Loaded", "in_memory", "load", "quiet"]
+
+SAMPLED = 64
+"""Values of each weight that its fingerprint is made of, or a few more, at equal distances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ class Loaded:
             "backend": "transformers",
             "folder": str(self.checkpoint.folder),
             "weights": self.checkpoint.digest,
+            "weights_in_memory": in_memory(self.model),
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "device": str(self.device),
             "device_map": {name: str(device) for name, device in spread.items()},
@@ -83,12 +88,34 @@ class Loaded:
             "processor": type(self.processor).__name__,
             "image_processor": type(pictures).__name__,
             "image_processor_fast": not type(pictures).__name__.endswith("Pil"),
+            "image_processor_mean": _numbers(pictures, "image_mean"),
+            "image_processor_std": _numbers(pictures, "image_std"),
             "image_processor_pixels": [sides[name] for name in sorted(sides, reverse=True)],
             "tokenizer": type(self.tokenizer).__name__,
             "generation": self.decoding,
             "max_context": self.context,
             "versions": versions(),
         }
+
+
+def _numbers(processor: Any, name: str) -> list[float]:
+    """Return a list of a processor's settings; nothing where it has none of this name."""
+    return [float(part) for part in getattr(processor, name, None) or ()]
+
+
+def in_memory(model: Any) -> str:
+    """Return a fingerprint of a model's weights as it computes with them.
+
+    It is made of each weight's name, shape and a few values, in single precision: the same weights
+    in a wider number format give the same, and rounded, exchanged or missing ones give another.
+    Weights that accelerate keeps off every device count by name and shape.
+    """
+    found = []
+    for name, weight in model.named_parameters():
+        values = weight.detach().flatten()[:: max(1, weight.numel() // SAMPLED)]
+        kept = [] if weight.is_meta else values.float().tolist()
+        found.append([name, list(weight.shape), kept])
+    return digest_json(found)
 
 
 def load(

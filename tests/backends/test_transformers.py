@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from evalkit.backends.base import Backend
+from evalkit.backends.loading import in_memory
 from evalkit.backends.transformers import TransformersBackend
 from evalkit.canary.tokenizer import token_id
 from evalkit.chat import render
@@ -331,6 +332,18 @@ def test_a_dead_model_stops_the_run(
         answers(backend, group)
 
 
+def test_weights_in_memory_tell_rounded_ones_from_the_same_in_a_wider_format() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(40, 30), torch.nn.Linear(30, 2)).bfloat16()
+    known = in_memory(model)
+    assert in_memory(model.float()) == known
+    with torch.no_grad():
+        model[0].weight.mul_(8).round_().div_(8)
+    assert in_memory(model) != known
+    assert in_memory(model[:1]) != in_memory(model)
+    assert in_memory(model.to("meta")) not in (known, in_memory(model[:1]))
+
+
 def test_identity_and_facts_say_what_really_ran(tiny: Path, backend: TransformersBackend) -> None:
     digest = backend.identity["revision"]
     assert backend.identity == {"model": "checkpoint", "revision": digest, "dtype": "float32"}
@@ -341,6 +354,8 @@ def test_identity_and_facts_say_what_really_ran(tiny: Path, backend: Transformer
     assert facts["image_processor"] == "Qwen2VLImageProcessor"
     assert facts["image_processor_fast"] is True
     assert facts["image_processor_pixels"] == [3136, 12845056]
+    assert facts["image_processor_mean"] == pytest.approx([0.48145466, 0.4578275, 0.40821073])
+    assert facts["image_processor_std"] == pytest.approx([0.26862954, 0.26130258, 0.27577711])
     assert facts["generation"] == {
         "do_sample": False,
         "num_beams": 1,

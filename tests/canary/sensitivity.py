@@ -3,8 +3,9 @@
     python tests/canary/sensitivity.py [FAULT ...] [--write results/sensitivity.md]
 
 Each fault is planted in the code as it runs and the default run is made with it, in a process of
-its own. Beside what the score lost stands the first stage whose fingerprints differ from those of
-the run without a fault, which ``evalkit explain`` names; ``-`` where none does.
+its own. Beside what the score lost stands where ``evalkit explain`` would see it: the first stage
+whose fingerprints differ from those of the run without a fault, or what else of the model differs
+that the manifest records; ``-`` where nothing does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from evalkit.canary.sets import SIZE
 from evalkit.compose import compose
 from evalkit.run import run
+from evalkit.settings import differing, settings_of
 
 STAGES = ("row", "prompt", "media", "pixels", "tokens", "generation")
 """Fingerprints of a response, in the order of the pipeline."""
@@ -330,12 +332,15 @@ def prints(folder: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def first(here: Any, there: Any) -> str:
-    """Return the first stage whose fingerprints differ between two runs."""
+def seen(here: Path, there: Path) -> str:
+    """Return what first differs between two runs: a stage's fingerprints, or the model's."""
+    one, other = prints(here), prints(there)
     for stage in STAGES:
-        if any(here[item].get(stage) != there[item].get(stage) for item in here if item in there):
+        if any(one[item].get(stage) != other[item].get(stage) for item in one):
             return stage
-    return "-"
+    parts = differing(*(settings_of(folder, "docvqa") for folder in (here, there)))
+    model = [key.partition(".")[2] for key, *_ in parts if key.startswith("backend.")]
+    return ", ".join(model) or "-"
 
 
 def one(fault: str, out: Path, limit: int) -> None:
@@ -362,7 +367,7 @@ def main() -> None:
     lines = list[str]()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(words.jobs) as pool:
 
-        def planted(fault: str) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+        def planted(fault: str) -> Path:
             out = Path(tempfile.mkdtemp(dir=folder))
             command = [sys.executable, __file__, "--plant", fault, "--out", str(out)]
             command += ["--limit", str(words.limit)]
@@ -370,28 +375,29 @@ def main() -> None:
             subprocess.run(
                 command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **threads}
             )
-            return scores(out / "run"), prints(out / "run")
+            return out / "run"
 
         faults = ["none", *(words.faults or list(FAULTS)[1:])]
         made = pool.map(planted, faults)
         whole = next(made)
         for fault, found in zip(faults, chain([whole], made), strict=True):
-            lines.append(line(fault, *found, *whole))
+            lines.append(line(fault, found, whole))
             print(lines[-1], flush=True)
     if words.write:
         words.write.write_text(text(lines, words.limit), "utf-8")
     return None
 
 
-def line(fault: str, found: Any, here: Any, base: Any, there: Any) -> str:
+def line(fault: str, run: Path, whole: Path) -> str:
     """Return a row of the table."""
+    found, base = scores(run), scores(whole)
     mean = sum(found.values()) / len(found)
     lost = sum(base.values()) / len(base) - mean
     worst = max(base, key=lambda task: base[task] - found[task])
     most = base[worst] - found[worst]
     return (
         f"| {fault} | {mean:.1f} | {lost:.1f} | {f'{worst} {most:.1f}' if most > 0 else ''} |"
-        f" {first(there, here)} |"
+        f" {seen(whole, run)} |"
     )
 
 
@@ -403,11 +409,11 @@ def text(lines: Sequence[str], limit: int) -> str:
             "",
             f"Made by `python tests/canary/sensitivity.py --limit {limit} --write FILE`: the",
             f"default run with one fault at a time, {limit} questions of each of its benchmarks.",
-            "*Stage* is the first whose fingerprints differ from the run without a fault, as",
-            "`evalkit explain` names it. Fingerprints tell what a stage was given: a fault inside",
-            "the model has none.",
+            "*Seen in* is where `evalkit explain` shows it beside the score: the first stage whose",
+            "fingerprints differ from the run without a fault, or what the manifest records of the",
+            "model. Fingerprints tell what a stage was given: a fault in the computing has none.",
             "",
-            "| Fault | Mean of 11 benchmarks | Lost | Most lost on | Stage |",
+            "| Fault | Mean of 11 benchmarks | Lost | Most lost on | Seen in |",
             "| --- | ---: | ---: | --- | --- |",
             *lines,
             "",

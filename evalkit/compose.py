@@ -57,8 +57,11 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
             config = plain(hydra_compose(verb, overrides=list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, verb)) from None
-    except (TypeError, ValueError) as error:  # Hydra's own words for model=1 or model=[1]
-        raise UsageError(f"{one_line(error)}: write GROUP=NAME, such as model=canary") from error
+    except (TypeError, ValueError) as error:  # what Hydra makes of model=1 or model=[1]
+        said = " ".join(overrides)
+        raise UsageError(
+            f"no config has such a name in {said}: write GROUP=NAME, such as model=canary"
+        ) from error
     refuse_strangers(verb, config)
     return config
 

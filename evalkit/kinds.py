@@ -20,6 +20,8 @@ _PLAIN = {
 }
 """What to write for a field, by its type. Others are left to whoever reads them."""
 
+_LISTS = (tuple, Sequence)
+
 
 def mapping(key: str, value: Any) -> Mapping[str, Any]:
     """Return a value that must be a group of settings.
@@ -63,15 +65,9 @@ def check_kinds(target: type[Any], settings: Mapping[str, Any]) -> None:
 def _kinds(hint: Any) -> tuple[Any, ...]:
     """Return the plain types that a field takes; nothing if one of its types is not plain."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    kinds = (
-        tuple(typing.get_origin(each) or each for each in typing.get_args(hint))
-        if union
-        else (typing.get_origin(hint) or hint,)
-    )
+    taken = typing.get_args(hint) if union else (hint,)
+    kinds = tuple(typing.get_origin(each) or each for each in taken)
     return kinds if all(kind in _PLAIN or kind in _LISTS for kind in kinds) else ()
-
-
-_LISTS = (tuple, Sequence)
 
 
 def _fits(value: Any, kind: Any) -> bool:

@@ -77,7 +77,6 @@ class Loaded:
             "backend": "transformers",
             "folder": str(self.checkpoint.folder),
             "weights": self.checkpoint.digest,
-            "weights_in_memory": in_memory(self.model),
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "device": str(self.device),
             "device_map": {name: str(device) for name, device in spread.items()},

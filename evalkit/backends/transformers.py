@@ -23,7 +23,7 @@ from evalkit.ahead import Ahead
 from evalkit.backends.encoding import takes_encoded
 from evalkit.backends.generic import GenericPreparer
 from evalkit.backends.hardware import choose_attention, choose_device, choose_dtype, device_name
-from evalkit.backends.loading import Loaded, load, quiet
+from evalkit.backends.loading import Loaded, in_memory, load, quiet
 from evalkit.backends.questions import Maker, Question, held, prepare
 from evalkit.backends.qwen2_vl import Preparer
 from evalkit.backends.single import one_by_one
@@ -88,6 +88,7 @@ class TransformersBackend:
     """Whether eager attention may run in 16 bits."""
     _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False, compare=False)
     _held: list[Loaded] = field(default_factory=list, init=False, repr=False, compare=False)
+    _weights: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     _batches: list[Together] = field(default_factory=list, init=False, repr=False, compare=False)
     _ahead: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -105,6 +106,9 @@ class TransformersBackend:
                 stack.callback(_use_threads(self.threads))
             self._held.append(self._load())
             stack.callback(self._held.clear)
+            # Once: facts are asked for after every task, and each weight is a wait for a device.
+            self._weights.append(in_memory(self._loaded.model))
+            stack.callback(self._weights.clear)
             self._check_sharing()
             self._batches.append(self._together())
             stack.callback(self._batches.clear)
@@ -138,6 +142,7 @@ class TransformersBackend:
         loaded = self._loaded
         return {
             **loaded.facts,
+            "weights_in_memory": self._weights[0],
             "device_name": device_name(loaded.device),
             "sharing": self.sharing,
             "batch_tokens": self._batches[0].budget if self.sharing == "shared" else None,

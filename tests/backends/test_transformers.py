@@ -350,6 +350,7 @@ def test_identity_and_facts_say_what_really_ran(tiny: Path, backend: Transformer
     facts = backend.facts
     json.dumps(facts)
     assert (facts["device"], facts["weights"], facts["folder"]) == ("cpu", digest, str(tiny))
+    assert facts["weights_in_memory"] == in_memory(backend._held[0].model)
     assert facts["attention"] == {"text": "sdpa", "vision": "sdpa"}
     assert facts["image_processor"] == "Qwen2VLImageProcessor"
     assert facts["image_processor_fast"] is True

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.questions import Inputs
@@ -89,8 +90,7 @@ def grow(
         model.model(
             input_ids=ids[:, place:end],
             position_ids=positions[:, :, place:end],
-            past_key_values=cache,
-            use_cache=True,
+            **cached(cache),
             **given,
         )
     return Stem(
@@ -162,11 +162,25 @@ def forward(
         input_ids=ids,
         position_ids=positions[None].expand(3, -1, -1),
         attention_mask=mask,
-        past_key_values=cache,
-        use_cache=True,
+        **cached(cache),
         logits_to_keep=1,
     ).logits
     return logits
+
+
+def cached(cache: Any) -> dict[str, Any]:
+    """Return a cache as a model's arguments, named as the installed transformers names it.
+
+    It was ``past_key_values`` until 5.24, where that name brings a warning; 5.40 knows it no more.
+    """
+    return {_cache_name(): cache, "use_cache": True}
+
+
+@lru_cache
+def _cache_name() -> str:
+    from transformers import Qwen2VLModel
+
+    return "cache" if "cache" in signature(Qwen2VLModel.forward).parameters else "past_key_values"
 
 
 def layout(rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -16,11 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from evalkit.backends.openai_hello import hello, where
+from evalkit.backends.openai_http import carrier
 from evalkit.backends.openai_messages import Sender
 from evalkit.backends.openai_pace import Pace
 from evalkit.backends.openai_ready import Maker, feed
 from evalkit.backends.openai_talk import Manner, Talk, drive
-from evalkit.backends.openai_wire import connect
+from evalkit.backends.openai_wire import Wire
 from evalkit.backends.reference import Reference, load_reference
 from evalkit.errors import BackendError, UsageError, nearest
 from evalkit.types import Request, Response
@@ -95,7 +96,8 @@ class OpenAIBackend:
             )
         if self.reference is not None:
             self._held["reference"] = load_reference(self.reference, self.revision)
-        self._held["wire"] = connect(self.base_url, key, self.key_env, self.timeout)
+        carried = carrier(self.base_url, key, self.timeout)
+        self._held["wire"] = Wire(carrier=carried, key=key, key_env=self.key_env)
         self._held["loop"] = asyncio.new_event_loop()
         try:
             self._held["facts"], self._held["limits"] = hello(self, key)

@@ -31,6 +31,13 @@ LONG = re.compile(
 )
 """What servers say of a prompt that is too long."""
 
+UNMADE = (
+    "ConnectError", "ConnectTimeout",  # httpx
+    "ClientConnectorError", "ClientConnectorDNSError", "ClientProxyConnectionError",  # aiohttp
+    "ConnectionTimeoutError",
+)  # fmt: skip
+"""What HTTP libraries call a connection that was never made."""
+
 FORBIDDEN = re.compile(
     r"content.{0,12}(filter|polic)|safety (system|filter)|moderation|responsible ai", re.IGNORECASE
 )
@@ -135,10 +142,7 @@ def garbled(what: str) -> Trouble:
 
 
 def unreached(error: Exception) -> Trouble:
-    """Tell an address where nobody answers from an answer that was late or cut.
-
-    With aiohttp below, the client calls a refused connection a time-out too.
-    """
+    """Tell an address where nobody answers from an answer that was late or cut."""
     import ssl
 
     causes = list(_causes(error))
@@ -149,7 +153,7 @@ def unreached(error: Exception) -> Trouble:
             why=f"has a certificate that is not trusted ({one_line(untrusted[-1], 160)}): set"
             " SSL_CERT_FILE to the one that signed it, or mend model.base_url",
         )
-    if any(type(cause).__name__ in ("ConnectError", "ConnectTimeout") for cause in causes):
+    if any(type(cause).__name__ in UNMADE for cause in causes):
         reason = next((c for c in reversed(causes) if isinstance(c, OSError)), causes[-1])
         why = f"cannot be reached ({one_line(reason, 120)})"
         return Trouble(kind="down", why=why, details={"cause": "server"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from evalkit.backends.openai_http import CONNECT
 from evalkit.backends.openai_talk import Manner
-from evalkit.backends.openai_wire import CONNECT
 from evalkit.errors import BackendError, UsageError, nearest
 from evalkit.types import Media, Pixels, Request
 

@@ -53,6 +53,13 @@ def questions(picture: Draw, media: Encode, request_of: Ask) -> list[Request]:
     ]
 
 
+@pytest.fixture(params=["aiohttp", "httpx"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Either of the libraries that carry requests."""
+    if request.param == "httpx":
+        monkeypatch.setattr("evalkit.backends.openai_http.find_spec", lambda name: None)
+
+
 def backend(chat: Any, **settings: Any) -> OpenAIBackend:
     return OpenAIBackend(**{"model": "tiny", "base_url": chat.url, "patience": 2.0, **settings})
 
@@ -313,6 +320,7 @@ def test_what_may_pass_is_tried_again(server: Any, questions: list[Request], nam
     assert (reply.text, reply.details["tries"]) == ("yes", 3)
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("name", ["failure", "garbage", "half", "no choices", "unfinished", "cut"])
 def test_what_does_not_pass_is_a_failed_request(
     server: Any, questions: list[Request], name: str
@@ -376,6 +384,7 @@ def test_a_filtered_or_declined_answer_is_no_answer(server: Any, questions: list
     assert empty.text == "", "a reply that ends at once is a reply"
 
 
+@pytest.mark.usefixtures("either")
 def test_retry_after_is_honoured(server: Any, questions: list[Request]) -> None:
     fault = server.Fault(429, headers={"Retry-After": "0.6"})
     with (
@@ -400,6 +409,7 @@ def test_a_server_that_stops_for_a_while_loses_nothing(
     assert [reply.text for reply in replies] == ["yes"] * 3
 
 
+@pytest.mark.usefixtures("either")
 def test_a_server_that_stays_away_is_dead(server: Any, questions: list[Request]) -> None:
     with server.serve() as chat:
         opened = backend(chat, patience=0.3, concurrency=2).__enter__()
@@ -424,6 +434,7 @@ def test_a_server_that_answers_nothing_for_long_is_dead(server: Any, request_of:
         answers(opened, [request_of("Why?", name=str(number)) for number in range(20)])
 
 
+@pytest.mark.usefixtures("either")
 def test_a_slow_answer_is_asked_for_again(server: Any, questions: list[Request]) -> None:
     def answer(body: Any, number: int) -> Any:
         return server.Fault(wait=5.0) if number == 1 else server.Reply()
@@ -433,6 +444,7 @@ def test_a_slow_answer_is_asked_for_again(server: Any, questions: list[Request])
     assert (reply.text, reply.details["tries"]) == ("yes", 2)
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_stops_the_run_and_is_never_shown(
     server: Any, questions: list[Request], monkeypatch: pytest.MonkeyPatch, status: int
@@ -523,6 +535,7 @@ def test_a_setting_that_the_server_does_not_know_is_told_at_once(
     assert reply.text == "yes"
 
 
+@pytest.mark.usefixtures("either")
 def test_an_untrusted_certificate_is_one_line(server: Any, tmp_path: Path) -> None:
     import ssl
     import subprocess
@@ -544,6 +557,7 @@ def test_an_untrusted_certificate_is_one_line(server: Any, tmp_path: Path) -> No
         backend(chat).__enter__()
 
 
+@pytest.mark.usefixtures("either")
 def test_many_at_once_and_no_more_than_said(server: Any, request_of: Ask) -> None:
     requests = [request_of("Why?", name=f"{number:03}") for number in range(60)]
     with server.serve(delay=0.02) as chat, backend(chat, concurrency=8) as opened:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import DataError, UsageError
+from evalkit.store import response_from
 from evalkit.types import Response
 
 if TYPE_CHECKING:
@@ -63,15 +65,17 @@ def read_lines(path: Path) -> dict[str, Response]:
     """Return predictions by id.
 
     A line is ``{"id", "prediction"}`` with ``extraction`` and ``judge`` optional, or a line of a
-    run's ``responses.jsonl``, of which the last one of an id counts.
+    run's ``responses.jsonl``, of which the last one of an id counts, and where the torn last line
+    that a killed run leaves is none.
 
     Raises:
         DataError: a line cannot be read, or an id has two predictions.
     """
     found: dict[str, Response] = {}
+    stored = False
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.strip():
+            if not line.strip() or (stored and _torn(line)):
                 continue
             response, stored = prediction(path, number, line)
             if response.id in found and not stored:
@@ -80,6 +84,17 @@ def read_lines(path: Path) -> dict[str, Response]:
     if not found:
         raise DataError(f"{path} holds no predictions")
     return found
+
+
+def _torn(line: bytes) -> bool:
+    """Whether a line was cut off while it was written; only the last of a file can be."""
+    if line.endswith(b"\n"):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
 
 
 def prediction(path: Path, number: int, line: bytes) -> tuple[Response, bool]:
@@ -92,24 +107,18 @@ def prediction(path: Path, number: int, line: bytes) -> tuple[Response, bool]:
         raise DataError(
             f'{path}: line {number} has no "id": write {{"id": ..., "prediction": ...}}'
         )
-    if "key" in value:
+    if "prediction" in value:
+        text = value["prediction"]
         return Response(
             id=str(value["id"]),
-            text=value.get("text"),
-            error=value.get("error"),
-            finish_reason=value.get("finish_reason"),
-            digests=value.get("digests") or {},
-        ), True
-    if "prediction" not in value:
-        raise DataError(f'{path}: line {number} has no "prediction"')
-    text = value["prediction"]
-    return Response(
-        id=str(value["id"]),
-        text=None if text is None else str(text),
-        error="no prediction" if text is None else None,
-        extraction=optional_text(value, "extraction"),
-        judge=optional_text(value, "judge"),
-    ), False
+            text=None if text is None else str(text),
+            error="no prediction" if text is None else None,
+            extraction=optional_text(value, "extraction"),
+            judge=optional_text(value, "judge"),
+        ), False
+    if isinstance(value.get("text"), str) or value.get("error"):
+        return replace(response_from(value), id=str(value["id"]), key=""), True
+    raise DataError(f'{path}: line {number} has no "prediction"')
 
 
 def optional_text(value: Mapping[str, Any], key: str) -> str | None:

@@ -5,15 +5,15 @@ It needs no model, and is what the test suite and re-scoring run on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from evalkit.data.digest import digest_json
-from evalkit.errors import UsageError, one_line
+from evalkit.errors import DataError, UsageError, one_line
+from evalkit.predictions import read_lines
 from evalkit.types import Request, Response
 
 __all__ = ["ReplayBackend"]
@@ -24,9 +24,8 @@ class ReplayBackend:
     """Gives stored answers."""
 
     answers: Mapping[str, str | Response] | str | Path
-    """Texts or responses by id, or a JSONL file of ``{"id", "prediction", "extraction"?,
-    "judge"?}`` or of a run's responses. Of several lines with one id the last counts, as a run
-    appends what it asks again."""
+    """Texts or responses by id, or a JSONL file as ``evalkit score`` takes it: predictions, or a
+    run's responses."""
     _stored: dict[str, Response] = field(default_factory=dict, init=False, repr=False)
 
     def __enter__(self) -> ReplayBackend:
@@ -41,7 +40,7 @@ class ReplayBackend:
                     Response(id=name, text=given) if isinstance(given, str) else given
                 )
         else:
-            self._stored.update((answer.id, answer) for answer in _read(Path(self.answers)))
+            self._stored.update(_read(Path(self.answers)))
         return self
 
     def __exit__(
@@ -74,30 +73,9 @@ class ReplayBackend:
                 yield replace(self._stored.get(name, missing), id=request.id, key="")
 
 
-def _read(file: Path) -> Iterator[Response]:
-    """Yield a JSONL file's answers; a torn last line, which a killed run leaves, is dropped."""
+def _read(file: Path) -> Mapping[str, Response]:
+    """Return a file's answers by id; to a run it is a setting that cannot work."""
     try:
-        lines = file.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_lines(file)
+    except (OSError, DataError) as error:
         raise UsageError(f"cannot read stored answers: {one_line(error)}") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            answer = _answer(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines):
-                return
-            raise UsageError(f"{file}, line {number}: no stored answer: {error!r}") from None
-        yield answer
-
-
-def _answer(entry: dict[str, Any]) -> Response:
-    known = {item.name for item in fields(Response)} & set(entry)
-    stored = {name: entry[name] for name in known}
-    stored["id"] = str(entry["id"])
-    stored["text"] = entry.get("prediction", entry.get("text"))
-    stored["grid"] = tuple(tuple(sides) for sides in entry.get("grid", ()))
-    if not isinstance(stored["text"], str) and not stored.get("error"):
-        raise ValueError("neither a prediction nor an error")
-    return Response(**stored)

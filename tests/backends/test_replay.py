@@ -83,7 +83,9 @@ def test_the_last_of_several_answers_counts_and_a_torn_one_does_not(
 def test_a_line_that_is_no_answer_is_named(line: str, tmp_path: Path) -> None:
     file = tmp_path / "predictions.jsonl"
     file.write_text('{"id": "0", "prediction": "x"}\n' + line + "\n", "utf-8")
-    with pytest.raises(UsageError, match=r"predictions\.jsonl, line 2: no stored answer"):
+    with pytest.raises(
+        UsageError, match=r"cannot read stored answers: .*predictions\.jsonl: line 2"
+    ):
         ReplayBackend(answers=file).__enter__()
 
 

@@ -116,7 +116,7 @@ def halves(image: Any) -> Any:
 def nearest() -> None:
     from PIL import Image
 
-    from evalkit.data.images import smart_resize
+    from evalkit.data.resize import smart_resize
 
     def fit(old: Any, image: Any, pixels: Any) -> Any:
         sides = smart_resize(

@@ -18,7 +18,8 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,11 @@ from evalkit.compose import compose
 from evalkit.config import Bench, benches
 from evalkit.data import filling, video
 from evalkit.engines.local import LocalEngine
+from evalkit.engines.plan import Ask
 from evalkit.joint import in_turns, jointly, labels
 from evalkit.store import Responses
+from evalkit.task import Task
+from evalkit.types import Record, Response
 
 REPLY = 8
 TASKS = ("videomme", "videomme_subs")
@@ -87,6 +91,13 @@ def ask(sets: Sequence[Sequence[Bench]], limit: int, backend: Any) -> tuple[floa
     filling._selected.cache_clear()
     config = {"limit": limit, "retry_failed": True}
     errors: list[str] = []
+
+    def mark(tasks: Mapping[str, Task], ask: Ask, response: Response) -> Record:
+        return tasks[ask.request.task].record(ask.sample, response)
+
+    def keep(response: Response, record: Record) -> None:
+        errors.extend([response.error] if response.error else [])
+
     wall, cpu = time.perf_counter(), time.process_time()
     for joint in sets:
         tasks = dict(zip(labels(joint), (bench.task for bench in joint), strict=True))
@@ -101,12 +112,7 @@ def ask(sets: Sequence[Sequence[Bench]], limit: int, backend: Any) -> tuple[floa
             )
             for bench, label in zip(joint, labels(joint), strict=True)
         ]
-        LocalEngine().evaluate(
-            in_turns(pending),
-            backend,
-            lambda ask, response, tasks=tasks: tasks[ask.request.task].record(ask.sample, response),
-            lambda response, record: errors.extend([response.error] if response.error else []),
-        )
+        LocalEngine().evaluate(in_turns(pending), backend, partial(mark, tasks), keep)
     assert not errors, errors[0]
     return time.perf_counter() - wall, time.process_time() - cpu
 

@@ -111,7 +111,8 @@ def rate(count: int) -> tuple[float, float]:
         config = compose("run", ["task=chartqa", f"rows={folder}/rows"])
         [bench] = benches(config)
         start = time.perf_counter()
-        answer_all(folder, config, bench, count, Latency(), LocalEngine(), True)
+        asked = {bench.task.name: count}
+        answer_all(folder, config, [bench], asked, Latency(), LocalEngine(), True, plans={})
         seconds = time.perf_counter() - start
         assert len((folder / "chartqa" / "responses.jsonl").read_bytes().splitlines()) == count
     return seconds, -(-count // CONCURRENCY) * LATENCY

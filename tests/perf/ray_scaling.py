@@ -66,7 +66,7 @@ def timed(replicas: int, count: int, model: Mapping[str, Any], kill: bool = Fals
 
     over = threading.Event()
     with RayEngine(replicas=replicas, cpus=0.01, batch=2).open({"model": spec}) as crew:
-        pool = crew.pool  # type: ignore[arg-type]
+        pool = crew.pool  # type: ignore[attr-defined]
         places = [replica.introduce.remote() for replica in pool._replicas]
         ray.get(places)
         start = time.perf_counter()

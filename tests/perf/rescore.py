@@ -44,7 +44,7 @@ def write_run(folder: Path) -> int:
     config = compose("run", words)
     rng = random.Random(5)
     for name, size in SIZES.items():
-        base = [
+        base: list[dict[str, Any]] = [
             {k: v for k, v in row.items() if not isinstance(v, dict) or "bytes" not in v}
             for row in drawn(name)
         ]
@@ -103,7 +103,7 @@ def plain_vqa(prediction: str, references: Sequence[str]) -> float:
     return sum(shares) / len(shares)
 
 
-def speed(metric: Callable[..., Any], cases: list[tuple[str, Sequence[str]]]) -> float:
+def speed(metric: Callable[..., Any], cases: Sequence[tuple[str, Sequence[str]]]) -> float:
     """Return rows a second."""
     start = time.perf_counter()
     for prediction, references in cases:

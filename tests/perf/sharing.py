@@ -137,6 +137,7 @@ def prepared(backend: TransformersBackend, request: Request) -> Any:
     prompt = processor.apply_chat_template(
         [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
     )
+    given: dict[str, Any]
     if medium.kind == "image":
         given = {"images": [load_image(medium, request.pixels)]}
     else:
@@ -155,11 +156,11 @@ def plain(backend: TransformersBackend, request: Request) -> list[int]:
 
 def answers(backend: TransformersBackend, groups: list[list[Request]]) -> dict[str, list[int]]:
     """Return the tokens of every reply, which responses hold as text only."""
-    from evalkit.backends import single, together
+    from evalkit.backends import questions, single, together
 
     said: dict[str, list[int]] = {}
     modules: tuple[Any, ...] = (single, together)
-    respond = single.respond
+    respond = questions.respond
 
     def noting(loaded: Any, question: Any, tokens: Sequence[int], seconds: float) -> Any:
         said[question.request.id] = list(tokens)

@@ -29,10 +29,10 @@ class Finder(MetaPathFinder):
         if name == "torchvision" and not self.held:
             import torch
 
-            library = torch.library.Library("torchvision", "DEF")
+            library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
             self.held.append(library)
             for operator in OPERATORS:
-                library.define(operator)
+                library.define(operator)  # type: ignore[no-untyped-call]
         return None
 
 

@@ -630,3 +630,15 @@ def test_a_limit_on_replies(server: Any, questions: list[Request]) -> None:
             assert opened.identity["max_reply"] == 3
         assert chat.asked[-1]["max_completion_tokens"] == 3
         assert "max_tokens" not in chat.asked[-1]
+
+
+def test_a_proxy_of_the_environment_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalkit.backends.openai_http import Aiohttp, Httpx, carrier
+
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert isinstance(carrier("http://there.example/v1", "", 1.0), Httpx)
+    assert isinstance(carrier("http://127.0.0.1:8000/v1", "", 1.0), Aiohttp)
+    assert isinstance(carrier("https://there.example/v1", "", 1.0), Aiohttp), "no proxy for it"

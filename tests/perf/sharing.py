@@ -6,9 +6,10 @@ A Qwen2-VL of about 85 million parameters, 25 of which see, in fp32 on the proce
 on each of N pictures of 1,296 tokens, one question a picture, six questions on a video of 4,096
 tokens, and peak memory, each case in a process of its own. The plain loop is what one writes by
 hand: for each question the processor and `generate`. Times are of one process, same pixels, same
-weights; the ratio is of the best of the repeats. Where an answer of `shared` differs from the plain
-one, the gap between the two tokens' logits at the place where they part is printed beside what
-rounding alone does to logits.
+weights. The modes take turns every two pictures, so that a machine whose speed drifts slows all of
+them down alike, and of the repeats each turn's best counts. Where an answer of `shared` differs
+from the plain one, the gap between the two tokens' logits at the place where they part is printed
+beside what rounding alone does to logits.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,7 @@ SIZES = {
 }  # fmt: skip
 SIDE = {"full": 1008, "quick": 448}
 REPLY = 16
+TURN = 2
 QUESTIONS = (
     "What is the total amount due?",
     "Who signed the letter, and in which year was it sent?",
@@ -188,21 +192,26 @@ def compare(
     size: str, modes: Sequence[str], groups: list[list[Request]], repeats: int
 ) -> dict[str, Any]:
     """Return the seconds of the plain loop and of each mode, and how their answers compare."""
-    found: dict[str, Any] = {"seconds": {}, "processor": {}, "identical": {}}
-    said: dict[str, dict[str, list[int]]] = {}
+    found: dict[str, Any] = {"seconds": Counter(), "processor": Counter(), "identical": {}}
+    said: dict[str, dict[str, list[int]]] = {mode: {} for mode in ("plain", *modes)}
     requests = [request for group in groups for request in group]
     with opened(size, "exact") as exact, opened(size, "shared") as shared:
-        works: dict[str, Callable[[], Any]] = {
-            "plain": lambda: {each.id: plain(exact, each) for each in requests},
-            "exact": lambda: answers(exact, groups),
-            "shared": lambda: answers(shared, groups),
+        works: dict[str, Callable[[list[list[Request]]], dict[str, list[int]]]] = {
+            "plain": lambda some: {each.id: plain(exact, each) for group in some for each in group},
+            "exact": lambda some: answers(exact, some),
+            "shared": lambda some: answers(shared, some),
         }
         plain(exact, requests[0])  # the first call of all makes kernels and touches the weights
-        for _ in range(repeats):
-            for mode in ("plain", *modes):
-                wall, cpu, said[mode] = timed(works[mode])
-                for kind, value in (("seconds", wall), ("processor", cpu)):
-                    found[kind][mode] = min(value, found[kind].get(mode, value))
+        for place in range(0, len(groups), TURN):
+            some = groups[place : place + TURN]
+            turns: dict[str, list[tuple[float, float]]] = {mode: [] for mode in said}
+            for mode in [*said] * repeats:
+                wall, cpu, replies = timed(partial(works[mode], some))
+                turns[mode].append((wall, cpu))
+                said[mode] |= replies
+            for mode, times in turns.items():
+                found["seconds"][mode] += min(wall for wall, _ in times)
+                found["processor"][mode] += min(cpu for _, cpu in times)
         for mode in modes:
             same = [name for name in said["plain"] if said[mode][name] == said["plain"][name]]
             found["identical"][mode] = [len(same), len(requests)]

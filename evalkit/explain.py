@@ -14,7 +14,16 @@ from pathlib import Path
 
 from evalkit.contributions import contributions, way_of
 from evalkit.errors import UsageError
-from evalkit.items import STAGES, Item, Parting, TaskResult, parting, rescored, unknown_stages
+from evalkit.items import (
+    STAGES,
+    Item,
+    Parting,
+    TaskResult,
+    close_calls,
+    parting,
+    rescored,
+    unknown_stages,
+)
 from evalkit.results import pairs
 from evalkit.settings import differing
 
@@ -61,6 +70,10 @@ class Part:
     """Those of them that are counted differently."""
     unsure: int
     """Those of the rescored ones that may part earlier, at a stage that is not known."""
+    close: int | None
+    """Of replies that differ, those that on one side had a token whose logit led over the next
+    likely one's by less than `evalkit.items.NARROW`; ``None`` at other stages, and where no
+    lead is known."""
     gained: float
     """Points won, on the metric's scale."""
     lost: float
@@ -219,6 +232,9 @@ def _part(
         differ=len(members),
         rescored=len(changed),
         unsure=sum(bool(at.unknown) for _, at in changed),
+        close=close_calls([(a.items[n].lead, b.items[n].lead) for n, _ in members])
+        if stage == "output"
+        else None,
         gained=sum(value for value in points if value > 0),
         lost=sum(value for value in points if value < 0),
         examples=tuple(
@@ -234,6 +250,7 @@ def _weights(points: float) -> Part:
         differ=0,
         rescored=0,
         unsure=0,
+        close=None,
         gained=max(points, 0.0),
         lost=min(points, 0.0),
         examples=(),

@@ -11,7 +11,7 @@ from evalkit.cells import printed
 from evalkit.errors import one_line
 from evalkit.explain import Example, Explanation, Part
 from evalkit.grids import markdown, terminal
-from evalkit.items import STAGES
+from evalkit.items import NARROW, STAGES
 from evalkit.layout import Grid
 
 __all__ = ["FORMS", "as_dict", "render"]
@@ -68,9 +68,15 @@ def _stages(e: Explanation) -> Grid:
                 f"{part.unsure} of them may part earlier, at a stage that is not known on both"
                 " sides"
             )
-        mark = str(len(notes)) if part.unsure else ""
+        marks = [str(len(notes))] if part.unsure else []
+        if part.close is not None:
+            notes.append(
+                f"{part.close} of them had a token that led over the next likely one by less than"
+                f" {NARROW} in logits: such replies turn with kernels and number formats"
+            )
+            marks.append(str(len(notes)))
         counts = ("", "") if part.stage == "weights" else (str(part.differ), str(part.rescored))
-        rows.append((part.name, *counts, *_points(e, part), mark))
+        rows.append((part.name, *counts, *_points(e, part), ",".join(marks)))
     if e.difference is not None:
         total = printed(e.difference, _digits(e), sign=True)
         differ, moved = (sum(getattr(p, k) for p in e.parts) for k in ("differ", "rescored"))

@@ -19,11 +19,13 @@ from evalkit.types import Record
 
 __all__ = [
     "ASKED",
+    "NARROW",
     "PRINTED",
     "STAGES",
     "Item",
     "Parting",
     "TaskResult",
+    "close_calls",
     "fingerprint",
     "lengthened",
     "parting",
@@ -52,6 +54,10 @@ ASKED = ("row", "prompt", "media", "pixels", "tokens", "generation")
 PRINTED = (*ASKED, "output", "parsing")
 """The stages that have fingerprints."""
 
+NARROW = 0.5
+"""A lead in logits that is called narrow: kernels and number formats that round otherwise turn it,
+and the reply with it."""
+
 SHORT = 8
 """Hexadecimal digits of a committed fingerprint: one change in four thousand million is missed."""
 
@@ -69,6 +75,9 @@ class Item:
     """Fingerprints by stage, up to parsing; a stage that is not known is absent."""
     text: str | None = None
     """The reply; ``None`` where there is none or it is not kept."""
+    lead: float | None = None
+    """By how much the likeliest token led over the next in logits, where it led by the least in the
+    reply; ``None`` where that is not known."""
 
     def knows(self, other: Item, stage: str) -> bool:
         """Whether both know a stage's fingerprint."""
@@ -189,6 +198,16 @@ def parting(a: Item, b: Item) -> Parting:
     # The scorer is to blame only for an answer that is known to be the same.
     blamed = "unknown" if {"output", "parsing"} <= set(unknown) else "scorer"
     return Parting(stage=blamed, unknown=tuple(unknown))
+
+
+def close_calls(leads: Sequence[Sequence[float | None]]) -> int | None:
+    """Return how many pairs of replies had a narrow lead on a side; ``None`` where none is known.
+
+    Args:
+        leads: of each pair, what the two sides know.
+    """
+    known = [[lead for lead in pair if lead is not None] for pair in leads]
+    return sum(min(pair) < NARROW for pair in known if pair) if any(known) else None
 
 
 def unknown_stages(pairs: Sequence[tuple[Item, Item]]) -> dict[str, int]:

@@ -86,7 +86,8 @@ def _from_folder(folder: Path) -> TaskResult:
         answer = answers.get(record.id, {})
         text = answer.get("text")
         prints = prints_of(record, answer.get("digests") or {}, text)
-        items[record.id] = Item(record=record, prints=prints, text=text)
+        lead = (answer.get("details") or {}).get("lead")
+        items[record.id] = Item(record=record, prints=prints, text=text, lead=lead)
     run = folder if (folder / "manifest.json").is_file() else folder.parent
     return TaskResult(
         place=str(folder), summary=summary, items=items, settings=settings_of(run, task)

@@ -17,6 +17,7 @@ import pytest
 from evalkit.baseline import write
 from evalkit.errors import DataError, UsageError
 from evalkit.explain import Explanation, Part, explain_runs
+from evalkit.explain_text import render
 from evalkit.items import STAGES, fingerprint
 from evalkit.results import load
 from evalkit.types import Record, Response
@@ -153,6 +154,27 @@ def test_nothing_known_but_another_score_is_an_unknown_stage(tmp_path: Path) -> 
     found = both(tmp_path, before, after)
     (part,) = found.parts
     assert (part.stage, part.rescored) == ("unknown", 1)
+
+
+@pytest.mark.parametrize(
+    ("leads", "said"),
+    [((0.3, 4.0), "2 of them had"), ((2.0, 4.0), "0 of them had"), ((None,) * 2, "")],
+)
+def test_replies_that_turned_are_told_as_close_calls_or_not(
+    tmp_path: Path, leads: tuple[float | None, ...], said: str
+) -> None:
+    def led(pair: Pair, lead: float | None) -> Pair:
+        return pair[0], replace(pair[1], details={} if lead is None else {"lead": lead})
+
+    pairs = written.draw(4)
+    other = [drift(pair, "output") for pair in pairs[:2]] + pairs[2:]
+    before, after = (
+        [led(p, lead) for p in some] for some, lead in zip((pairs, other), leads, strict=True)
+    )
+    found = both(tmp_path, before, after)
+    text = render([found], "markdown", 200)
+    assert found.parts[0].stage == "output"
+    assert said in text if said else "led over" not in text
 
 
 def test_a_failed_request_parts_at_the_output(tmp_path: Path) -> None:

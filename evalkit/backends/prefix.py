@@ -12,13 +12,14 @@ For Qwen2-VL, whose positions have three axes (arXiv 2409.12191, section 2.1).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.questions import Inputs
+from evalkit.backends.questions import Inputs, Reply, leads_of
 
 if TYPE_CHECKING:
     import torch
@@ -115,8 +116,8 @@ def positions_of(model: Any, inputs: Inputs) -> torch.Tensor:
     return positions
 
 
-def decode(model: Any, rows: Sequence[Row], step: Any = None) -> list[list[int]]:
-    """Return the tokens of the greedy replies, the end tokens included.
+def decode(model: Any, rows: Sequence[Row], step: Any = None) -> list[Reply]:
+    """Return the greedy replies.
 
     Args:
         model: a Qwen2-VL, set to greedy decoding.
@@ -129,19 +130,22 @@ def decode(model: Any, rows: Sequence[Row], step: Any = None) -> list[list[int]]
     logits = forward(model, ids, positions, mask[:, :held], cache)
     if step is not None:
         cache = fixed(model, cache, held)
-    replies: list[list[int]] = [[] for _ in rows]
+    said: list[list[int]] = [[] for _ in rows]
+    least = [math.inf for _ in rows]
     numbers, ends = list(range(len(rows))), set(model.generation_config.eos_token_id)
     while True:
-        ids = logits[:, -1].argmax(-1, keepdim=True)
+        ids, leads = logits[:, -1].argmax(-1, keepdim=True), leads_of(logits[:, -1])
         alive = []
-        for place, [token] in enumerate(ids.tolist()):
-            reply, most = replies[numbers[place]], rows[numbers[place]].most
+        for place, ([token], lead) in enumerate(zip(ids.tolist(), leads.tolist(), strict=True)):
+            number = numbers[place]
+            reply, most = said[number], rows[number].most
             if len(reply) < most and not (reply and reply[-1] in ends):
                 reply.append(token)
+                least[number] = min(least[number], lead)
                 if len(reply) < most and token not in ends:
                     alive.append(place)
         if not alive:
-            return replies
+            return [Reply(*each) for each in zip(said, least, strict=True)]
         positions = positions[:, -1:] + 1
         if step is None and 2 * len(alive) <= len(numbers):
             # Half of the batch is done: to go on without it is worth one copy of the cache.

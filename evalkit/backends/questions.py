@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from evalkit.backends.loading import Loaded
 from evalkit.data.digest import digest_json
@@ -19,7 +19,19 @@ from evalkit.types import Request, Response
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Fault", "Inputs", "Maker", "Question", "alike", "attempt", "held", "prepare", "respond"]
+__all__ = [
+    "Fault",
+    "Inputs",
+    "Maker",
+    "Question",
+    "Reply",
+    "alike",
+    "attempt",
+    "held",
+    "leads_of",
+    "prepare",
+    "respond",
+]
 
 T = TypeVar("T")
 
@@ -183,16 +195,31 @@ def weight_of(loaded: Loaded) -> float:
     return float(next(iter(loaded.model.parameters())).flatten()[0].item())
 
 
-def respond(loaded: Loaded, asked: Question, tokens: Sequence[int], seconds: float) -> Response:
-    """Return the response that a reply's tokens make, the end token included.
+class Reply(NamedTuple):
+    """What a model says to one question."""
+
+    tokens: list[int]
+    """Its tokens, the end token included."""
+    lead: float
+    """By how much the logit of the likeliest token led over the next, where it led by the least."""
+
+
+def leads_of(logits: torch.Tensor) -> torch.Tensor:
+    """Return by how much the largest logit of each row leads over the next: rows."""
+    best = logits.topk(2).values.float()
+    return best[:, 0] - best[:, 1]
+
+
+def respond(loaded: Loaded, asked: Question, reply: Reply, seconds: float) -> Response:
+    """Return the response that a reply makes.
 
     Args:
         loaded: the model that replied.
         asked: what it replied to.
-        tokens: the reply.
+        reply: what it said.
         seconds: how long the model took, beside the preparation.
     """
-    inputs, most = asked.given, asked.request.max_new_tokens
+    inputs, most, tokens = asked.given, asked.request.max_new_tokens, reply.tokens
     decoding = {**loaded.decoding, "max_new_tokens": most}
     return Response(
         id=asked.request.id,
@@ -205,5 +232,5 @@ def respond(loaded: Loaded, asked: Question, tokens: Sequence[int], seconds: flo
         grid=inputs.grid,
         seconds=asked.seconds + seconds,
         digests={**inputs.digests, "generation": digest_json(decoding)},
-        details=inputs.details,
+        details={**inputs.details, "lead": round(reply.lead, 3)},
     )

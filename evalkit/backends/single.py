@@ -6,14 +6,27 @@ what it computes from pixels, so that the logits are the same to the bit.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.encoding import PIXELS, encode
 from evalkit.backends.loading import Loaded
-from evalkit.backends.questions import Fault, Question, alike, attempt, respond
+from evalkit.backends.questions import (
+    Fault,
+    Question,
+    Reply,
+    alike,
+    attempt,
+    leads_of,
+    respond,
+)
 from evalkit.types import Response
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["one_by_one"]
 
@@ -50,19 +63,33 @@ def encoded(loaded: Loaded, media: Mapping[str, Any]) -> Mapping[str, Any] | Fau
     return {**rest, "mm_encoder_outputs": made}
 
 
+@dataclass(slots=True)
+class Watch:
+    """Sees the logits of every token, and leaves them as they are."""
+
+    least: float = math.inf
+    """The least lead of the largest over the next."""
+
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        self.least = min(self.least, float(leads_of(logits)[0]))
+        return logits
+
+
 def answer(loaded: Loaded, asked: Question, media: Mapping[str, Any] | Fault) -> Response:
     """Return the response to one question."""
     start = time.perf_counter()
     inputs = asked.given
 
-    def decode(media: Mapping[str, Any]) -> list[int]:
+    def decode(media: Mapping[str, Any]) -> Reply:
         given = {
             name: value if isinstance(value, dict) else value.to(loaded.device)
             for name, value in {**inputs.text, **media}.items()
         }
-        out = loaded.model.generate(**given, max_new_tokens=asked.request.max_new_tokens)
-        tokens: list[int] = out[0, inputs.tokens :].tolist()
-        return tokens
+        watch = Watch()
+        most = asked.request.max_new_tokens
+        out = loaded.model.generate(**given, max_new_tokens=most, logits_processor=[watch])
+        return Reply(out[0, inputs.tokens :].tolist(), watch.least)
 
     made = media if isinstance(media, Fault) else attempt(loaded, lambda: decode(media))
     seconds = time.perf_counter() - start

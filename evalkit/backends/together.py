@@ -190,8 +190,8 @@ class Together:
         made = attempt(self.loaded, lambda: decode(self.loaded.model, rows, self.step))
         seconds = time.perf_counter() - start
         if not isinstance(made, Fault):
-            for seat, tokens in zip(seats, made, strict=True):
-                yield respond(self.loaded, seat.asked, tokens, seat.seconds + seconds)
+            for seat, reply in zip(seats, made, strict=True):
+                yield respond(self.loaded, seat.asked, reply, seat.seconds + seconds)
         elif len(seats) == 1:
             [seat] = seats
             why = made.why(seat.asked.given.tokens)

@@ -11,6 +11,7 @@ from evalkit.checks.asking import Replies, parting, same
 from evalkit.checks.findings import Line, fail, ok, warn
 from evalkit.errors import UsageError
 from evalkit.files import lines_of
+from evalkit.items import NARROW, close_calls
 from evalkit.store import RESPONSES, parse, response_from
 from evalkit.types import Request
 
@@ -88,6 +89,9 @@ def agreement(
     unit = "token" if reference else "character"
     where = f"; they part at {unit} {min(places)} to {max(places)}" if places else ""
     said = f"{share}{where}{f', median {median(places):g}' if len(places) > 2 else ''}"
+    leads = [[side[n].details.get("lead") for side in (ours, theirs)] for n in pairs.differing]
+    if (close := close_calls(leads)) is not None:
+        said += f"; {close} of {len(leads)} by a lead of less than {NARROW} in logits"
     if pairs.share >= GOOD:
         return ok("same answers", said)
     if pairs.share >= POOR:

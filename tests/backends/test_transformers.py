@@ -59,14 +59,18 @@ def group(picture: Draw, media: Encode, request_of: Ask) -> list[Request]:
     ]
 
 
+def inputs_by_hand(processor: Any, image: Image.Image, question: str) -> Any:
+    content = [{"type": "image"}, {"type": "text", "text": question}]
+    chat = [{"role": "user", "content": content}]
+    prompt = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    return processor(text=[prompt], images=[image], return_tensors="pt")
+
+
 def by_hand(
     reference: tuple[Any, Any], image: Image.Image, question: str, length: int
 ) -> list[int]:
     processor, model = reference
-    content = [{"type": "image"}, {"type": "text", "text": question}]
-    chat = [{"role": "user", "content": content}]
-    prompt = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    inputs = processor(text=[prompt], images=[image], return_tensors="pt")
+    inputs = inputs_by_hand(processor, image, question)
     tokens = model.generate(
         **inputs, do_sample=False, temperature=None, top_p=None, top_k=None, max_new_tokens=length
     )
@@ -110,11 +114,30 @@ def test_answers_are_greedy_and_those_of_one_call(
         assert reply.seconds is not None
         assert reply.seconds > 0
         assert set(reply.digests) == {"prompt", "pixels", "tokens", "generation"}
-        assert reply.details == {"images": [{"before": [420, 280], "after": [420, 280]}]}
+        assert reply.details["images"] == [{"before": [420, 280], "after": [420, 280]}]
     assert len({reply.text for reply in replies}) == 3
     assert len({reply.digests["pixels"] for reply in replies}) == 1
     assert len({reply.digests["generation"] for reply in replies}) == 1
     assert len({reply.digests["tokens"] for reply in replies}) == 3
+
+
+def test_the_least_lead_of_a_reply_is_kept(
+    tiny: Path, reference: tuple[Any, Any], group: list[Request], picture: Draw
+) -> None:
+    processor, model = reference
+    leads = {}
+    for asked in group:
+        inputs = inputs_by_hand(processor, picture("RGB", (420, 280)), str(asked.parts[1]))
+        out = model.generate(
+            **inputs, max_new_tokens=12, output_logits=True, return_dict_in_generate=True
+        )
+        best = torch.cat(out.logits).topk(2).values
+        leads[asked.id] = float((best[:, 0] - best[:, 1]).min())
+    assert min(leads.values()) < max(leads.values())
+    for sharing in ("shared", "exact", "off"):
+        with TransformersBackend(path=str(tiny), device="cpu", sharing=sharing) as backend:
+            found = {reply.id: reply.details["lead"] for reply in answers(backend, group)}
+        assert found == pytest.approx(leads, abs=2e-3), sharing
 
 
 def test_the_picture_decides_the_answer(

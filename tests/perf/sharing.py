@@ -166,9 +166,9 @@ def answers(backend: TransformersBackend, groups: list[list[Request]]) -> dict[s
     modules: tuple[Any, ...] = (single, together)
     respond = questions.respond
 
-    def noting(loaded: Any, question: Any, tokens: Sequence[int], seconds: float) -> Any:
-        said[question.request.id] = list(tokens)
-        return respond(loaded, question, tokens, seconds)
+    def noting(loaded: Any, question: Any, reply: Any, seconds: float) -> Any:
+        said[question.request.id] = reply.tokens
+        return respond(loaded, question, reply, seconds)
 
     for module in modules:
         module.respond = noting

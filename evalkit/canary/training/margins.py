@@ -16,16 +16,15 @@ from typing import Any
 
 import torch
 
+from evalkit.backends.questions import leads_of
 from evalkit.canary.checkpoint import checkpoint
 from evalkit.canary.sets import SIZE
 from evalkit.canary.training.network import Encode, batch, states
 from evalkit.canary.training.questions import WHOLE, Group, groups, tasks
 from evalkit.canary.training.sources import NONE
+from evalkit.items import NARROW
 
 __all__ = ["leads", "main"]
-
-NARROW = 0.5
-"""A lead in logits that is called narrow."""
 
 
 def leads(model: Any, encode: Encode, ids: tuple[int, int], group: Group) -> list[float]:
@@ -40,8 +39,8 @@ def leads(model: Any, encode: Encode, ids: tuple[int, int], group: Group) -> lis
     given = batch([group], encode, *ids)
     with torch.inference_mode():
         last = states(model, given)[1][-1]
-        best = model.lm_head(last[given.targets != NONE]).topk(2).values
-    return [float(lead) for lead in best[:, 0] - best[:, 1]]
+        found: list[float] = leads_of(model.lm_head(last[given.targets != NONE])).tolist()
+    return found
 
 
 def main() -> None:

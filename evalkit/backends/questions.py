@@ -6,6 +6,7 @@ and cut into patches once. What goes wrong with one of them is its own response.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,6 +222,8 @@ def respond(loaded: Loaded, asked: Question, reply: Reply, seconds: float) -> Re
     """
     inputs, most, tokens = asked.given, asked.request.max_new_tokens, reply.tokens
     decoding = {**loaded.decoding, "max_new_tokens": most}
+    # A model that overflows has no lead, and JSON no word for what it has.
+    lead = {"lead": round(reply.lead, 3)} if math.isfinite(reply.lead) else {}
     return Response(
         id=asked.request.id,
         text=loaded.tokenizer.decode(
@@ -232,5 +235,5 @@ def respond(loaded: Loaded, asked: Question, reply: Reply, seconds: float) -> Re
         grid=inputs.grid,
         seconds=asked.seconds + seconds,
         digests={**inputs.digests, "generation": digest_json(decoding)},
-        details={**inputs.details, "lead": round(reply.lead, 3)},
+        details={**inputs.details, **lead},
     )

@@ -140,6 +140,16 @@ def test_the_least_lead_of_a_reply_is_kept(
         assert found == pytest.approx(leads, abs=2e-3), sharing
 
 
+def test_a_model_that_overflows_has_no_lead(
+    backend: TransformersBackend, group: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evalkit.backends import prefix
+
+    forward = prefix.forward
+    monkeypatch.setattr(prefix, "forward", lambda *given: forward(*given) * torch.nan)
+    assert all("lead" not in reply.details for reply in answers(backend, group))
+
+
 def test_the_picture_decides_the_answer(
     backend: TransformersBackend, picture: Draw, media: Encode, request_of: Ask
 ) -> None:

@@ -71,9 +71,9 @@ class Part:
     unsure: int
     """Those of the rescored ones that may part earlier, at a stage that is not known."""
     close: int | None
-    """Of replies that differ, those that on one side had a token whose logit led over the next
-    likely one's by less than `evalkit.items.NARROW`; ``None`` at other stages, and where no
-    lead is known."""
+    """Of replies that differ, those that had a token whose logit led over the next likely one's
+    by less than `evalkit.items.NARROW`, on all sides that tell; ``None`` at other stages, and where
+    no side does."""
     gained: float
     """Points won, on the metric's scale."""
     lost: float

@@ -71,8 +71,8 @@ def _stages(e: Explanation) -> Grid:
         marks = [str(len(notes))] if part.unsure else []
         if part.close is not None:
             notes.append(
-                f"{part.close} of them had a token that led over the next likely one by less than"
-                f" {NARROW} in logits: such replies turn with kernels and number formats"
+                f"{part.close} of them were close calls, a token led over the next likely one by"
+                f" less than {NARROW} in logits: rounding turns those, and seldom others"
             )
             marks.append(str(len(notes)))
         counts = ("", "") if part.stage == "weights" else (str(part.differ), str(part.rescored))

@@ -201,13 +201,16 @@ def parting(a: Item, b: Item) -> Parting:
 
 
 def close_calls(leads: Sequence[Sequence[float | None]]) -> int | None:
-    """Return how many pairs of replies had a narrow lead on a side; ``None`` where none is known.
+    """Return how many pairs of replies had a narrow lead, or ``None`` where no lead is known.
+
+    Rounding turns a reply only where it was a close call on both sides: one side that is sure of
+    what the other does not say has other inputs, weights or decoding.
 
     Args:
         leads: of each pair, what the two sides know.
     """
     known = [[lead for lead in pair if lead is not None] for pair in leads]
-    return sum(min(pair) < NARROW for pair in known if pair) if any(known) else None
+    return sum(max(pair) < NARROW for pair in known if pair) if any(known) else None
 
 
 def unknown_stages(pairs: Sequence[tuple[Item, Item]]) -> dict[str, int]:

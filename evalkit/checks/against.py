@@ -91,7 +91,9 @@ def agreement(
     said = f"{share}{where}{f', median {median(places):g}' if len(places) > 2 else ''}"
     leads = [[side[n].details.get("lead") for side in (ours, theirs)] for n in pairs.differing]
     if (close := close_calls(leads)) is not None:
-        said += f"; {close} of {len(leads)} by a lead of less than {NARROW} in logits"
+        said += (
+            f"; {close} of {len(leads)} were close calls (a lead of less than {NARROW} in logits)"
+        )
     if pairs.share >= GOOD:
         return ok("same answers", said)
     if pairs.share >= POOR:

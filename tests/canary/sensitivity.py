@@ -5,7 +5,7 @@
 Each fault is planted in the code as it runs and the default run is made with it, in a process of
 its own. Beside what the score lost stands where ``evalkit explain`` would see it: the first stage
 whose fingerprints differ from those of the run without a fault, or what else of the model differs
-that the manifest records; ``-`` where nothing does.
+that the manifest records, or how many replies are others that were no close call.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from evalkit.canary.sets import SIZE
 from evalkit.compose import compose
+from evalkit.explain import explain_runs
 from evalkit.run import run
 from evalkit.settings import differing, settings_of
 
@@ -340,7 +341,16 @@ def seen(here: Path, there: Path) -> str:
             return stage
     parts = differing(*(settings_of(folder, "docvqa") for folder in (here, there)))
     model = [key.partition(".")[2] for key, *_ in parts if key.startswith("backend.")]
-    return ", ".join(model) or "-"
+    return ", ".join(model) or sure(here, there) or "-"
+
+
+def sure(here: Path, there: Path) -> str:
+    """Return how many replies differ that were no close call, or that the scorer does."""
+    stages = [part for told in explain_runs(here, there) for part in told.parts]
+    turned = sum(part.differ - (part.close or 0) for part in stages if part.stage == "output")
+    if turned:
+        return f"{turned} sure replies"
+    return "scorer" if any(part.stage == "scorer" for part in stages) else ""
 
 
 def one(fault: str, out: Path, limit: int) -> None:
@@ -411,7 +421,8 @@ def text(lines: Sequence[str], limit: int) -> str:
             f"default run with one fault at a time, {limit} questions of each of its benchmarks.",
             "*Seen in* is where `evalkit explain` shows it beside the score: the first stage whose",
             "fingerprints differ from the run without a fault, or what the manifest records of the",
-            "model. Fingerprints tell what a stage was given: a fault in the computing has none.",
+            "model. A fault in the computing has no fingerprint; it turns replies that were sure,",
+            "where rounding turns only those that led by less than 0.5 in logits.",
             "",
             "| Fault | Mean of 11 benchmarks | Lost | Most lost on | Seen in |",
             "| --- | ---: | ---: | --- | --- |",

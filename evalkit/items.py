@@ -7,6 +7,7 @@ for equal.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ __all__ = [
     "TaskResult",
     "close_calls",
     "fingerprint",
+    "lead_of",
     "lengthened",
     "parting",
     "prints_of",
@@ -77,7 +79,7 @@ class Item:
     """The reply; ``None`` where there is none or it is not kept."""
     lead: float | None = None
     """By how much the likeliest token led over the next in logits, where it led by the least in the
-    reply; ``None`` where that is not known."""
+    reply; infinite where there is none, ``None`` where that is not known."""
 
     def knows(self, other: Item, stage: str) -> bool:
         """Whether both know a stage's fingerprint."""
@@ -200,6 +202,11 @@ def parting(a: Item, b: Item) -> Parting:
     return Parting(stage=blamed, unknown=tuple(unknown))
 
 
+def lead_of(text: str | None, details: Mapping[str, Any]) -> float | None:
+    """Return the lead that a response keeps; a request that failed was no close call."""
+    return math.inf if text is None else details.get("lead")
+
+
 def close_calls(leads: Sequence[Sequence[float | None]]) -> int | None:
     """Return how many pairs of replies had a narrow lead, or ``None`` where no lead is known.
 
@@ -210,7 +217,8 @@ def close_calls(leads: Sequence[Sequence[float | None]]) -> int | None:
         leads: of each pair, what the two sides know.
     """
     known = [[lead for lead in pair if lead is not None] for pair in leads]
-    return sum(max(pair) < NARROW for pair in known if pair) if any(known) else None
+    told = any(math.isfinite(lead) for pair in known for lead in pair)
+    return sum(max(pair) < NARROW for pair in known if pair) if told else None
 
 
 def unknown_stages(pairs: Sequence[tuple[Item, Item]]) -> dict[str, int]:

@@ -117,7 +117,10 @@ def prediction(path: Path, number: int, line: bytes) -> tuple[Response, bool]:
             judge=optional_text(value, "judge"),
         ), False
     if isinstance(value.get("text"), str) or value.get("error"):
-        return replace(response_from(value), id=str(value["id"]), key=""), True
+        try:
+            return replace(response_from(value), id=str(value["id"]), key=""), True
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: line {number} is no response ({error})") from error
     raise DataError(f'{path}: line {number} has no "prediction"')
 
 

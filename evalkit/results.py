@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.baseline import read as read_baseline
 from evalkit.errors import DataError, UsageError
 from evalkit.files import lines_of
-from evalkit.items import Item, TaskResult, prints_of
+from evalkit.items import Item, TaskResult, lead_of, prints_of
 from evalkit.settings import settings_of
 from evalkit.store import RESPONSES, SCORES, find_results, read_records, read_summary
 
@@ -86,7 +86,7 @@ def _from_folder(folder: Path) -> TaskResult:
         answer = answers.get(record.id, {})
         text = answer.get("text")
         prints = prints_of(record, answer.get("digests") or {}, text)
-        lead = (answer.get("details") or {}).get("lead")
+        lead = lead_of(text, answer.get("details") or {}) if answer else None
         items[record.id] = Item(record=record, prints=prints, text=text, lead=lead)
     run = folder if (folder / "manifest.json").is_file() else folder.parent
     return TaskResult(

@@ -174,7 +174,17 @@ def test_replies_that_turned_are_told_as_close_calls_or_not(
     found = both(tmp_path, before, after)
     text = render([found], "markdown", 200)
     assert found.parts[0].stage == "output"
-    assert said in text if said else "led over" not in text
+    assert said in text
+    assert ("close calls" in text) == bool(said)
+
+
+def test_a_request_that_failed_was_no_close_call(tmp_path: Path) -> None:
+    pairs = [(record, replace(answer, details={"lead": 0.1})) for record, answer in written.draw(4)]
+    record, answer = pairs[0]
+    failed = replace(record, score=0.0, status="failed", parsed=None)
+    lost = (failed, replace(answer, text=None, error="out of memory", details={}))
+    found = both(tmp_path, pairs, [lost, *pairs[1:]])
+    assert [(part.stage, part.differ, part.close) for part in found.parts] == [("output", 1, 0)]
 
 
 def test_a_failed_request_parts_at_the_output(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from evalkit.backends.openai_hello import hello, where
-from evalkit.backends.openai_http import carrier
+from evalkit.backends.openai_http import carrier, is_address
 from evalkit.backends.openai_messages import Sender
 from evalkit.backends.openai_pace import Pace
 from evalkit.backends.openai_ready import Maker, feed
@@ -243,4 +243,9 @@ class OpenAIBackend:
             raise UsageError(
                 "model.base_url holds a name or password, which would stand in the run's config:"
                 f" put the key in the environment variable {self.key_env}"
+            )
+        if self.base_url is not None and not is_address(self.base_url):
+            raise UsageError(
+                f"model.base_url={self.base_url} is no address: write one such as"
+                " http://127.0.0.1:8000/v1"
             )

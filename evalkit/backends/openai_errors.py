@@ -31,17 +31,13 @@ LONG = re.compile(
 )
 """What servers say of a prompt that is too long."""
 
-UNMADE = (
-    "ConnectError", "ConnectTimeout",  # httpx
-    "ClientConnectorError", "ClientConnectorDNSError", "ClientProxyConnectionError",  # aiohttp
-    "ConnectionTimeoutError",
-)  # fmt: skip
-"""What HTTP libraries call a connection that was never made."""
-
 FORBIDDEN = re.compile(
     r"content.{0,12}(filter|polic)|safety (system|filter)|moderation|responsible ai", re.IGNORECASE
 )
 """What services say of content that they refuse."""
+
+UNMADE = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionTimeoutError"}
+"""What httpx and aiohttp call a connection that was never made, for whatever reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +149,7 @@ def unreached(error: Exception) -> Trouble:
             why=f"has a certificate that is not trusted ({one_line(untrusted[-1], 160)}): set"
             " SSL_CERT_FILE to the one that signed it, or mend model.base_url",
         )
-    if any(type(cause).__name__ in UNMADE for cause in causes):
+    if any(UNMADE & {kind.__name__ for kind in type(cause).__mro__} for cause in causes):
         reason = next((c for c in reversed(causes) if isinstance(c, OSError)), causes[-1])
         why = f"cannot be reached ({one_line(reason, 120)})"
         return Trouble(kind="down", why=why, details={"cause": "server"})

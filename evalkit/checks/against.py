@@ -11,7 +11,7 @@ from evalkit.checks.asking import Replies, parting, same
 from evalkit.checks.findings import Line, fail, ok, warn
 from evalkit.errors import UsageError
 from evalkit.files import lines_of
-from evalkit.items import NARROW, close_calls
+from evalkit.items import NARROW, close_calls, lead_of
 from evalkit.store import RESPONSES, parse, response_from
 from evalkit.types import Request
 
@@ -89,7 +89,8 @@ def agreement(
     unit = "token" if reference else "character"
     where = f"; they part at {unit} {min(places)} to {max(places)}" if places else ""
     said = f"{share}{where}{f', median {median(places):g}' if len(places) > 2 else ''}"
-    leads = [[side[n].details.get("lead") for side in (ours, theirs)] for n in pairs.differing]
+    sides = (ours, theirs)
+    leads = [[lead_of(s[n].text, s[n].details) for s in sides] for n in pairs.differing]
     if (close := close_calls(leads)) is not None:
         said += (
             f"; {close} of {len(leads)} were close calls (a lead of less than {NARROW} in logits)"

@@ -642,3 +642,19 @@ def test_a_proxy_of_the_environment_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(carrier("http://there.example/v1", "", 1.0), Httpx)
     assert isinstance(carrier("http://127.0.0.1:8000/v1", "", 1.0), Aiohttp)
     assert isinstance(carrier("https://there.example/v1", "", 1.0), Aiohttp), "no proxy for it"
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "http://", "ftp://there/v1", "http://[::1/v1", "http://there:x/v1"]
+)
+def test_what_is_no_address_is_one_line(url: str) -> None:
+    with pytest.raises(UsageError, match=r"is no address: write one such as http://127"):
+        OpenAIBackend(model="tiny", base_url=url).__enter__()
+
+
+@pytest.mark.usefixtures("either")
+def test_a_server_without_tls_cannot_be_reached_by_https(server: Any) -> None:
+    with server.serve() as chat, pytest.raises(BackendError, match="cannot be reached"):
+        OpenAIBackend(
+            model="tiny", base_url=chat.url.replace("http:", "https:"), patience=0.3
+        ).__enter__()

@@ -79,7 +79,18 @@ def test_the_last_of_several_answers_counts_and_a_torn_one_does_not(
     assert answers(ReplayBackend(answers=file), [request_of("?", name="1")])[0].text == "alive"
 
 
-@pytest.mark.parametrize("line", ['{"id": "1"}', '{"prediction": "x"}', "[1]", "7", "{", "null"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 1, "text": "x", "grid": [1]}',
+        '{"id": "1"}',
+        '{"prediction": "x"}',
+        "[1]",
+        "7",
+        "{",
+        "null",
+    ],
+)
 def test_a_line_that_is_no_answer_is_named(line: str, tmp_path: Path) -> None:
     file = tmp_path / "predictions.jsonl"
     file.write_text('{"id": "0", "prediction": "x"}\n' + line + "\n", "utf-8")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from evalkit.checks.against import agreement
 from evalkit.checks.findings import Findings
 from evalkit.checks.run import check
 from evalkit.compose import compose
 from evalkit.errors import BackendError, UsageError
+from evalkit.types import Response
 from evalkit.verbs.check import check as verb
 
 
@@ -242,3 +245,19 @@ def test_the_verb_prints_and_returns_the_exit_code(
     text = capsys.readouterr().out
     assert "fail  pictures matter" in text
     assert "-> pictures do not reach the model" in text
+
+
+@pytest.mark.parametrize(
+    ("leads", "said"), [((0.2, 0.3), "1 of 1 were close"), ((0.2, 9.0), "0 of 1 were close")]
+)
+def test_answers_that_differ_are_told_as_close_calls_or_not(
+    leads: tuple[float, float], said: str
+) -> None:
+    ours, theirs = (
+        {"a": Response(id="a", text=text, details={"lead": lead}), "b": Response(id="b", text="no")}
+        for text, lead in zip(("yes", "maybe"), leads, strict=True)
+    )
+    assert said in agreement(["a", "b"], ours, theirs, None).said
+    silent = {name: replace(reply, details={}) for name, reply in ours.items()}
+    other = silent | {"a": Response(id="a", text="maybe")}
+    assert "close" not in agreement(["a", "b"], silent, other, None).said

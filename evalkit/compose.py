@@ -88,14 +88,18 @@ def plain(config: Any) -> dict[str, Any]:
 
 def refuse_strangers(verb: str, config: dict[str, Any]) -> None:
     """Refuse a key that ``+key=value`` added at the top, where nothing would ever read it."""
-    import yaml
-
-    text = files(CONF).joinpath(f"{verb}.yaml").read_text("utf-8")
     groups = {"tasks", "model", "data", "engine", "judge", "gate"}
-    known = {*yaml.safe_load(text)} - {"defaults", "hydra"} | groups
+    known = {*primary(verb)} - {"defaults", "hydra"} | groups
     for key in config:
         if key not in known:
             raise UsageError(nearest("key", key, sorted(known)))
+
+
+def primary(verb: str) -> dict[str, Any]:
+    """Return a verb's own config as it is written, uncomposed."""
+    import yaml
+
+    return dict(yaml.safe_load(files(CONF).joinpath(f"{verb}.yaml").read_text("utf-8")))
 
 
 def explain(error: Exception, verb: str) -> str:
@@ -135,4 +139,7 @@ def unknown_key(cause: BaseException | None, given: str, verb: str) -> str:
     parent = getattr(cause, "parent_node", None)
     above = f"{key.rpartition('.')[0]}." if "." in key else ""
     known = [f"{above}{name}" for name in parent if name != "hydra"] if parent else []
+    if not above:  # task=... and suite=... choose configs, and stand in none
+        chosen = {group for each in primary(verb)["defaults"] if each != "_self_" for group in each}
+        known = sorted({*known} | {group for group in chosen if group.isidentifier()})
     return f"{nearest('key', key, known)}; see evalkit {verb} --help"

@@ -96,6 +96,8 @@ def test_every_suite_composes(suite: str) -> None:
             "unknown scorer for docvqa: oficial. Did you mean official?",
         ),
         (["limt=3"], "unknown key: limt. Did you mean limit?"),
+        (["tsk=docvqa"], "unknown key: tsk. Did you mean task?"),
+        (["suit=qwen2_vl_card"], "unknown key: suit. Did you mean suite?"),
         (["+limt=3"], "unknown key: limt. Did you mean limit?"),
         (["model.pth=x"], "unknown key: model.pth. Did you mean model.path?"),
         (["+model.pth=x"], "unknown setting of TransformersBackend: pth. Did you mean path?"),

@@ -165,21 +165,23 @@ def test_the_same_command_finds_its_run_again(place: Path) -> None:
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+# Whoever starts the tests in the background may have left interrupts ignored, which is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from evalkit.backends import replay
 from evalkit.__main__ import main
 generate = replay.ReplayBackend.generate
 def slowly(self, groups):
-    for response in generate(self, groups):
+    for number, response in enumerate(generate(self, groups)):
         yield response
-        time.sleep(0.1)
+        time.sleep(0.1 if number < 5 else 60)  # it must not end before it is stopped
 replay.ReplayBackend.generate = slowly
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def start(place: Path, *words: str) -> subprocess.Popen[str]:
-    """Start a run that takes a tenth of a second an answer, and wait for its third."""
+    """Start a run that does not come to its end, and wait for its third answer."""
     base = ["run", "task=docvqa", "model=replay", "model.answers=answers.jsonl", "name=r"]
     child = subprocess.Popen(
         [sys.executable, "-c", SLOW, *base, "rows=rows.jsonl", *words],

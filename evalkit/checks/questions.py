@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit.config import benches
+from evalkit.data.filling import fill
 from evalkit.data.images import decode_image
 from evalkit.samples import samples
 from evalkit.types import Media, Part, Pixels, Request
@@ -45,13 +46,13 @@ def questions(config: Mapping[str, Any]) -> list[Request]:
 
     Raises:
         UsageError: there is no such task or protocol.
-        DataError: a row does not fit its task.
+        DataError: a row does not fit its task, or its prompt waits for a video that is absent.
     """
     found = []
     for bench in benches(config):
         task = bench.task
         for _, sample in samples(task, bench.rows, config["limit"], with_media=True):
-            request = task.request(sample)
+            request = fill(task.request(sample))
             found.append(replace(request, id=f"{task.name}/{sample.id}"))
     return found
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from evalkit.checks.against import agreement
 from evalkit.checks.findings import Findings
+from evalkit.checks.questions import questions
 from evalkit.checks.run import check
 from evalkit.compose import compose
 from evalkit.errors import BackendError, UsageError
-from evalkit.types import Response
+from evalkit.types import Media, Response
 from evalkit.verbs.check import check as verb
 
 
@@ -219,6 +220,14 @@ def test_a_run_can_be_compared_with(spoilt: Any, tiny: Path, tmp_path: Path) -> 
 def test_what_is_compared_with_is_a_model_or_a_run() -> None:
     with pytest.raises(UsageError, match=r"unknown model or run's folder: opnai\. Did you mean"):
         verb(["against=opnai"])
+
+
+def test_questions_on_videos_come_with_their_subtitles() -> None:
+    asked = questions(compose("check", ["task=[videomme_subs]", "limit=3"]))
+    assert len(asked) == 3
+    for request in asked:
+        assert all(isinstance(part, (str, Media)) for part in request.parts)
+        assert any("subtitles are listed below" in str(part) for part in request.parts)
 
 
 def test_a_dead_backend_is_no_finding(server: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from evalkit.canary.checkpoint import WEIGHTS, public_name
+from evalkit.canary.checkpoint import public_name
 from evalkit.canary.training.loop import Plan, train
 
 __all__ = ["load", "save", "work"]
@@ -35,7 +35,7 @@ def work(
         plan,
         rank,
         lambda line: None if rank else print(line, flush=True),
-        lambda: save(model, folder / WEIGHTS),
+        lambda: save(model, folder / "model.safetensors"),
     )
 
 

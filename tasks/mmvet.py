@@ -9,6 +9,8 @@ Protocols  model_card and release: VLMEvalKit 9a57ff1c; mixin: VLMEvalKit 05bbba
            nothing to this question; lmms_eval: 75571cfe; official: the authors' bare question
 Matches    the published 49.5, graded by gpt-4-1106-preview, which is retired: another judge's
            number is another number
+
+``mmvet_smoke`` is the same without a judge, and matches nothing.
 """
 
 from __future__ import annotations
@@ -23,24 +25,8 @@ from evalkit.types import Consultation, Response, Row, Sample, Score
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 
-
-def smoke(prediction: str, *, answer: str) -> Score:
-    """Look for the reference in the reply: any of what ``<OR>`` parts, all of what ``<AND>`` parts.
-
-    It only shows that a pipeline runs, without a judge: right answers in other words get nothing,
-    so its number compares with no other.
-    """
-    reply = folded(prediction)
-    ways = [[folded(part) for part in way.split("<AND>")] for way in answer.split("<OR>")]
-    return Score(value=float(any(all(p in reply for p in way) for way in ways)), parsed=prediction)
-
-
-def folded(text: str) -> str:
-    """Return a text in lower case with single blanks."""
-    return " ".join(text.lower().split())
-
-
-SCORERS: Mapping[str, Callable[..., Score]] = {**mmvet.VARIANTS, "smoke": smoke}
+UNJUDGED: Mapping[str, Callable[..., Score]] = {"smoke": mmvet.smoke}
+SCORERS: Mapping[str, Callable[..., Score]] = {**mmvet.VARIANTS, **UNJUDGED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +67,11 @@ class MMVet(Task):
         return mmvet_consultation(
             self.scorer, reply, question=sample.question, answer=sample.answers[0]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMVetSmoke(MMVet):
+    """The same questions without a judge, which only shows that a pipeline runs."""
+
+    name = "mmvet_smoke"
+    scorers = UNJUDGED

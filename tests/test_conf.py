@@ -67,6 +67,15 @@ def test_no_knob_has_a_default_in_code(name: str) -> None:
     assert "model_card" in card(name)["protocols"]
 
 
+def test_mmvet_without_a_judge_asks_what_mmvet_asks() -> None:
+    judged, smoke = card("mmvet")["protocols"], card("mmvet_smoke")["protocols"]
+    assert list(smoke) == list(judged)
+    other = {"source", "scorer"}
+    for name, protocol in judged.items():
+        asked = {key: value for key, value in protocol.items() if key not in other}
+        assert {key: value for key, value in smoke[name].items() if key not in other} == asked
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_composes(model: str) -> None:
     text = (CONF / "model" / f"{model}.yaml").read_text("utf-8")

@@ -21,7 +21,7 @@ from evalkit.config import benches
 from evalkit.task import Task
 from evalkit.types import Response, Sample
 
-NOT_PUBLISHED_HERE = {"realworldqa_hub"}
+NOT_PUBLISHED_HERE = {"realworldqa_hub", "mmvet_smoke"}
 
 
 @dataclass(frozen=True, slots=True)

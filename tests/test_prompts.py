@@ -158,7 +158,8 @@ def test_every_record_has_its_task_and_protocol() -> None:
     known = {(c.name, protocol) for c in cards("task") for protocol in c.load()["protocols"]}
     assert set(GROUPS) <= known
     unread = {name for name, _ in known} - {name for name, _ in GROUPS}
-    assert unread == set(), "a task whose prompts nothing here looks at"
+    # mmvet_smoke's prompts are mmvet's: tests/test_conf.py
+    assert unread == {"mmvet_smoke"}, "a task whose prompts nothing here looks at"
     assert sum(frames(record) is not None for record in PARITY) > 60
 
 

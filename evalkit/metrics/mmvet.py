@@ -26,6 +26,7 @@ __all__ = [
     "first_grade",
     "parse_first_word",
     "parse_whole",
+    "smoke",
 ]
 
 
@@ -138,6 +139,25 @@ VARIANTS: Mapping[str, Callable[..., Score]] = {
     name: partial(_stored, judging=judging) for name, judging in JUDGES.items()
 }
 """Scorers by name, called with a reply and ``judge``, the stored verdict on it or ``None``."""
+
+
+def smoke(prediction: str, *, answer: str) -> Score:
+    """Look for the reference in the reply: any of what ``<OR>`` parts, all of what ``<AND>`` parts.
+
+    It only shows that a pipeline runs, without a judge: right answers in other words get nothing,
+    so its number compares with no other.
+
+    >>> smoke("It is 4 cm.", answer="4<AND>cm<OR>four").value
+    1.0
+    """
+    reply = _folded(prediction)
+    ways = [[_folded(part) for part in way.split("<AND>")] for way in answer.split("<OR>")]
+    return Score(value=float(any(all(p in reply for p in way) for way in ways)), parsed=prediction)
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case with single blanks."""
+    return " ".join(text.lower().split())
 
 
 def capability_scores(scores: Iterable[tuple[Sequence[str], float | None]]) -> dict[str, float]:

@@ -35,7 +35,7 @@ def test_its_weights_come_with_the_package() -> None:
 def test_what_is_expected_of_it_is_written_down_for_every_benchmark_of_the_default_run() -> None:
     expected = for_model("canary")
     assert expected is not None
-    assert len(expected.tasks) == 11
+    assert len(expected.tasks) == 12
     assert all(entry.n == 40 and entry.tolerance for entry in expected.entries)
     shares = [
         100 * entry.value / entry.n if entry.scale == "points" else entry.value

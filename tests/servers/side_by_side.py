@@ -1,6 +1,7 @@
 """The same questions through several backends: a table of identical answers and token counts.
 
     python tests/servers/side_by_side.py CHECKPOINT [vllm=URL] [serve=URL] [ray=2] [--limit 20]
+    python tests/servers/side_by_side.py CHECKPOINT vllm=URL --tasks mvbench,videomme,videomme_subs
 
 The first column is the checkpoint in this process. ``vllm`` and ``serve`` are servers that
 ``start_vllm.sh`` and ``start_transformers_serve.sh`` started with the same checkpoint, and ``ray``
@@ -22,7 +23,7 @@ from evalkit.compose import compose
 from evalkit.run import run
 from evalkit.store import response_from
 
-TASKS = "task=[docvqa,infovqa,chartqa,textvqa,ocrbench,mmmu,mathvista,realworldqa,realworldqa_hub]"
+TASKS = "docvqa,infovqa,chartqa,textvqa,ocrbench,mmmu,mathvista,realworldqa,realworldqa_hub"
 SPECIAL = re.compile(r"<\|[a-z_]+\|>|\ufffd+$")
 """Special tokens, which `transformers serve` leaves in a reply, and a character cut in its middle,
 which vLLM leaves out: random weights write many, and a model that has learned to answer none."""
@@ -39,19 +40,19 @@ def served(url: str, checkpoint: str, kind: str) -> list[str]:
     ]  # fmt: skip
 
 
-def asked(overrides: list[str], limit: int) -> Replies:
+def asked(overrides: list[str], which: list[str]) -> Replies:
     """Return a backend's answers."""
-    config = compose("check", [TASKS, f"limit={limit}", *overrides])
+    config = compose("check", [*which, *overrides])
     with backend_of(config["model"]) as backend:
         return together(backend, questions(config))
 
 
-def through_ray(checkpoint: str, replicas: str, limit: int) -> Replies:
+def through_ray(checkpoint: str, replicas: str, which: list[str]) -> Replies:
     """Return the answers of a run on Ray."""
     import json
 
     words = [
-        TASKS, "data=builtin", f"model.path={checkpoint}", f"limit={limit}", "engine=ray",
+        *which, "data=builtin", f"model.path={checkpoint}", "engine=ray",
         f"engine.replicas={replicas}", "judge=none",
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
@@ -82,16 +83,18 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("others", nargs="*")
     parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--tasks", default=TASKS)
     found = parser.parse_args()
-    ours = asked([f"model.path={found.checkpoint}"], found.limit)
+    which = [f"task=[{found.tasks}]", f"limit={found.limit}"]
+    ours = asked([f"model.path={found.checkpoint}"], which)
     print("backend        questions  failed  same tokens  identical  less special and cut")
     print(row("transformers", ours, ours), flush=True)
     for other in found.others:
         kind, _, value = other.partition("=")
         if kind == "ray":
-            theirs = through_ray(found.checkpoint, value, found.limit)
+            theirs = through_ray(found.checkpoint, value, which)
         else:
-            theirs = asked(served(value, found.checkpoint, kind), found.limit)
+            theirs = asked(served(value, found.checkpoint, kind), which)
         print(row(kind, ours, theirs), flush=True)
 
 

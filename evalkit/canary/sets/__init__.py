@@ -42,7 +42,7 @@ _SETS: Mapping[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {
 }
 
 
-_SAME = {"videomme_subs": "videomme"}
+_SAME = {"videomme_subs": "videomme", "mmvet_smoke": "mmvet"}
 """Tasks that ask the same rows as another."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from evalkit.canary import pictures, scenes
 from evalkit.canary.facts import Fact, Picture
-from evalkit.canary.figures import formula, shapes
+from evalkit.canary.figures import formula
 from evalkit.canary.sets.common import FIRST, FIRST_LONG, LETTERS, image, lettered
 
 __all__ = ["mmvet", "realworldqa", "realworldqa_hub"]
@@ -62,7 +62,7 @@ def realworldqa_hub(rng: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def mmvet(rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Draw shapes, a sign, a form and an equation, with three questions on each."""
+    """Draw a sign, a poster, a form and a sum in turn, with two to eight questions on each."""
     ids = count(FIRST)
     while True:
         for picture, asked in _vet(rng):
@@ -80,23 +80,17 @@ def mmvet(rng: random.Random) -> Iterator[dict[str, Any]]:
 
 def _vet(rng: random.Random) -> Iterator[tuple[Picture, list[tuple[str, str, str]]]]:
     """Yield pictures with questions, answers in MM-Vet's notation, and capabilities."""
-    sheet = shapes(rng)
-    shape, color = sheet.of("position")[0], sheet.of("color")[-1]
-    asked = [_any("rec", color), _any("rec,spat", shape), _all("rec,spat", color, shape)]
-    yield sheet, asked
     street = scenes.sign(rng)
-    word, house, *_, other = street.facts
-    yield street, [_any("ocr", word), _any("ocr,spat", other), _all("ocr", house, other)]
+    yield street, [_any("rec,ocr,spat", fact) for fact in street.facts]
+    poster = pictures.poster(rng)
+    marks = [fact for fact in poster.facts if fact.question.endswith("mark?")]
+    yield poster, [_share(fact) for fact in marks]
     page = pictures.page(rng)
-    title, *fields = page.facts
-    asked = [_any("ocr", title), _any("ocr", fields[0]), _all("ocr", fields[1], fields[2])]
-    yield page, asked
+    yield page, [_any("ocr", fact) for fact in rng.sample(page.facts, 4)]
     equation = formula(rng)
-    solve, letter = equation.of("arithmetic")[0], equation.of("read")[0]
-    spelt = tuple(f"{letter.answer}{sign}{solve.answer}" for sign in (" = ", "="))
-    solve = replace(solve, also=spelt)
-    asked = [_any("ocr,math", solve), _any("ocr", letter), _all("ocr,math", letter, solve)]
-    yield equation, asked
+    (unknown,), (solve,), (addend,) = map(equation.of, ("read", "arithmetic", "addend"))
+    spelt = tuple(f"{unknown.answer}{sign}{solve.answer}" for sign in (" = ", "="))
+    yield equation, [_any("ocr,math", replace(solve, also=spelt)), _any("ocr,math", addend)]
 
 
 def _any(capability: str, fact: Fact) -> tuple[str, str, str]:
@@ -104,7 +98,6 @@ def _any(capability: str, fact: Fact) -> tuple[str, str, str]:
     return fact.question, "<OR>".join((fact.answer, *fact.also)), capability
 
 
-def _all(capability: str, *facts: Fact) -> tuple[str, str, str]:
-    """Return several questions as one that wants all their answers, and what it takes."""
-    question = " ".join(fact.question for fact in facts)
-    return question, "<AND>".join(fact.answer for fact in facts), capability
+def _share(fact: Fact) -> tuple[str, str, str]:
+    """Return a question on a mark; where it asks for a share, number and sign are both wanted."""
+    return fact.question, fact.answer.replace("%", "<AND>%"), "rec,ocr"

@@ -31,7 +31,7 @@ TASKS = (
     "docvqa", "infovqa", "chartqa", "textvqa", "ocrbench", "mmmu", "mathvista", "realworldqa",
     "realworldqa_hub", "mvbench", "videomme", "videomme_subs",
 )  # fmt: skip
-"""What it is trained on: every set whose answers are one reply."""
+"""What it is trained on: every set but MM-Vet's, which asks bare what others ask with a hint."""
 
 
 Shot = tuple[bytes, float | None, float | None]

@@ -86,8 +86,8 @@ class Cell:
     bounds: tuple[float, float] | None = None
     """The score with unresolved answers as wrong and as right; ``None`` where all are resolved."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many items are ``unparsed``, ``truncated``, ``failed``, ``missing`` or
-    ``judge_failed``."""
+    """How many items are ``unparsed``, ``truncated``, ``failed``, ``missing``, ``judge_failed`` or
+    ``sampled``."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """The metric over subsets, by the subset's name."""
     verdict: Verdict = Verdict()
@@ -99,7 +99,7 @@ class Cell:
         return sum(self.counts.get(name, 0) for name in ("missing", "failed", "judge_failed"))
 
 
-COUNTS = ("unparsed", "truncated", "failed", "missing", "judge_failed")
+COUNTS = ("unparsed", "truncated", "failed", "missing", "judge_failed", "sampled")
 
 
 def cell_from(summary: Mapping[str, Any], run: str = "") -> Cell:

@@ -211,14 +211,15 @@ def close_calls(leads: Sequence[Sequence[float | None]]) -> int | None:
     """Return how many pairs of replies had a narrow lead, or ``None`` where no lead is known.
 
     Rounding turns a reply only where it was a close call on both sides: one side that is sure of
-    what the other does not say has other inputs, weights or decoding.
+    what the other does not say has other inputs, weights or decoding. A token that was far from the
+    likeliest, whose lead is below 0, was drawn, which is no close call.
 
     Args:
         leads: of each pair, what the two sides know.
     """
     known = [[lead for lead in pair if lead is not None] for pair in leads]
     told = any(math.isfinite(lead) for pair in known for lead in pair)
-    return sum(max(pair) < NARROW for pair in known if pair) if told else None
+    return sum(max(map(abs, pair)) < NARROW for pair in known if pair) if told else None
 
 
 def unknown_stages(pairs: Sequence[tuple[Item, Item]]) -> dict[str, int]:

@@ -25,6 +25,7 @@ COUNTED = {
     "failed": "failed",
     "missing": "without a prediction",
     "judge_failed": "not graded by the judge",
+    "sampled": "sampled: a token was not the likeliest",
 }
 
 

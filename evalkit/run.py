@@ -38,8 +38,9 @@ FREE = ("engine", "judge", "limit", "retry_failed", "name", "out", "stop")
 """Settings that two sittings of one run may differ in: none of them changes an answer."""
 
 FREE_MODEL = (
-    "base_url", "batch_tokens", "concurrency", "key_env", "max_retries", "media_folder",
-    "media_url", "patience", "price_in", "price_out", "threads", "timeout", "window", "workers",
+    "base_url", "batch_tokens", "concurrency", "key_env", "leads", "max_retries",
+    "media_folder", "media_url", "patience", "price_in", "price_out", "threads", "timeout",
+    "window", "workers",
 )  # fmt: skip
 """Settings of a model of the same kind: how much of a machine is used, where a server is."""
 
@@ -181,6 +182,7 @@ def finish(
     summary |= {"stopped": plan.told} if plan else {}
     found = (stored.get(key) for key in keys.values())
     summary["usage"] = usage((response for response in found if response), config["model"])
+    summary["n_sampled"] = summary["usage"].pop("sampled")
     write_results(place, records, summary)
     if task.scored:
         return summary, None

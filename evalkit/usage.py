@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evalkit.items import NARROW
 from evalkit.types import Response
 
 __all__ = ["usage"]
@@ -20,14 +21,16 @@ def usage(responses: Iterable[Response], model: Mapping[str, Any]) -> dict[str, 
         model: the model's config; ``price_in`` and ``price_out`` are what a million tokens cost.
 
     Returns:
-        ``prompt_tokens``, ``completion_tokens``, ``uncounted`` (answers whose backend counts none)
+        ``prompt_tokens``, ``completion_tokens``, ``uncounted`` (answers whose backend counts none),
+        ``sampled`` (replies with a token that was surely not the likeliest, where that is known)
         and ``cost``, which is ``None`` without prices, and over the counted answers alone.
     """
-    prompt = completion = uncounted = 0
+    prompt = completion = uncounted = sampled = 0
     for response in responses:
         prompt += response.prompt_tokens or 0
         completion += response.completion_tokens or 0
         uncounted += response.text is not None and response.prompt_tokens is None
+        sampled += response.details.get("lead", 0.0) <= -NARROW
     prices = model.get("price_in"), model.get("price_out")
     cost = None
     if prices != (None, None):
@@ -36,5 +39,6 @@ def usage(responses: Iterable[Response], model: Mapping[str, Any]) -> dict[str, 
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "uncounted": uncounted,
+        "sampled": sampled,
         "cost": cost,
     }

@@ -158,7 +158,13 @@ def test_nothing_known_but_another_score_is_an_unknown_stage(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("leads", "said"),
-    [((0.3, 0.4), "2 of them were close"), ((0.3, 4.0), "0 of them were close"), ((None,) * 2, "")],
+    [
+        ((0.3, 0.4), "2 of them were close"),
+        ((0.3, 4.0), "0 of them were close"),
+        ((0.3, -3.0), "0 of them were close"),
+        ((None, -3.0), "0 of them were close"),
+        ((None,) * 2, ""),
+    ],
 )
 def test_replies_that_turned_are_told_as_close_calls_or_not(
     tmp_path: Path, leads: tuple[float | None, ...], said: str

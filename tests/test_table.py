@@ -138,6 +138,11 @@ reproduced: within 1.0 of the published number.
     )
 
 
+def test_replies_that_were_sampled_are_told(published: Published) -> None:
+    text = render(Table.of([summary("mine", 50.0, 10, "dev", n_sampled=2)], published), "markdown")
+    assert "\n1. 2 sampled: a token was not the likeliest\n" in text
+
+
 def test_markdown_of_two_runs_keeps_the_verdict_beside_the_score(published: Published) -> None:
     text = render(two_runs(published), "markdown")
     assert "| ChartQA | 73.5 | 72.4 [70.6, 74.2]<br>below by 1.1 | 71.0<br>below by 2.5 | " in text

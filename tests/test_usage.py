@@ -19,8 +19,15 @@ def test_tokens_are_added_up_and_priced() -> None:
         "prompt_tokens": 1_500_000,
         "completion_tokens": 500_020,
         "uncounted": 1,
+        "sampled": 0,
         "cost": 7.00016,
     }
+
+
+def test_replies_that_were_surely_drawn_are_counted() -> None:
+    leads = (-3.0, -0.6, -0.1, 0.0, 2.0)
+    found = [Response(id=str(lead), text="yes", details={"lead": lead}) for lead in leads]
+    assert usage([*found, *ANSWERS], {})["sampled"] == 2
 
 
 def test_without_prices_there_is_no_cost() -> None:

@@ -73,6 +73,9 @@ class OpenAIBackend:
     """The most tokens of a reply, whatever the protocol allows."""
     token_limit: str = "max_tokens"
     """What the endpoint calls the limit: ``max_tokens`` or ``max_completion_tokens``."""
+    leads: bool = False
+    """Whether the endpoint is asked for the log-probabilities of the two likeliest tokens, so that
+    close calls and sampling are known."""
     price_in: float | None = None
     """What a million tokens of prompt cost."""
     price_out: float | None = None
@@ -192,6 +195,7 @@ class OpenAIBackend:
                 pixel_limits=limits,
                 sender=self._sender,
                 reference=self._held.get("reference"),
+                leads=self.leads,
             ),
             pace=Pace(most=self.concurrency),
         )

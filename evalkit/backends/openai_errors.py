@@ -36,6 +36,9 @@ FORBIDDEN = re.compile(
 )
 """What services say of content that they refuse."""
 
+SAME = 1e-4
+"""Log-probabilities that are nearer than this are one token's."""
+
 UNMADE = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionTimeoutError"}
 """What httpx and aiohttp call a connection that was never made, for whatever reason."""
 
@@ -52,6 +55,9 @@ class Answer:
     """Tokens of the prompt, where the server counts them."""
     completion_tokens: int | None
     """Tokens of the reply, where the server counts them."""
+    lead: float | None = None
+    """By how much a token's log-probability led over the next likely one's, where it led by the
+    least; below 0 where a token was not the likeliest. ``None`` where the server tells none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +94,26 @@ def read(value: Any) -> Answer | Trouble:
             finish=finish,
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=generated,
+            lead=_lead(choices[0].get("logprobs")),
         )
     except (TypeError, KeyError, AttributeError, IndexError):
         return garbled("an answer that is no chat completion")
+
+
+def _lead(told: Any) -> float | None:
+    """Return the least lead over a reply's tokens, from a choice's ``logprobs`` of some shape."""
+    leads = []
+    try:
+        for token in told["content"]:
+            own, others = token["logprob"], [other["logprob"] for other in token["top_logprobs"]]
+            # Its own is among them, known by its value: parts of a letter have the same text.
+            same = min(others, key=lambda value: abs(value - own))
+            if abs(same - own) < SAME:
+                others.remove(same)
+            leads.append(own - max(others))
+    except (TypeError, KeyError, ValueError):
+        return None
+    return min(leads, default=None)
 
 
 def refusal(status: int, headers: Mapping[str, str], text: str, key: str, key_env: str) -> Trouble:

@@ -56,7 +56,7 @@ def hello(backend: OpenAIBackend, key: str) -> tuple[dict[str, Any], bool]:
         raise BackendError(
             f"{place} does not answer a question with a picture: {response.error}. What it does"
             " not know can be left out: model.pixel_limits=false,"
-            " model.extra.repetition_penalty=null"
+            " model.extra.repetition_penalty=null, model.leads=false"
         )
     return facts, limits
 

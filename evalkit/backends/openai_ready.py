@@ -54,6 +54,8 @@ class Maker:
     """Turns media into pieces of messages."""
     reference: Reference | None
     """The model's own processor."""
+    leads: bool = False
+    """Whether the endpoint is asked how sure each token was, which changes no reply."""
     _coders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CODERS))
     _generation: dict[int, str] = field(default_factory=dict)
 
@@ -75,6 +77,8 @@ class Maker:
         if most not in self._generation:
             self._generation[most] = digest_json(body)
         digests = {"generation": self._generation[most]}
+        if self.leads:
+            body |= {"logprobs": True, "top_logprobs": 2}
         if self.pixel_limits and (passed := limits(request)):
             body["mm_processor_kwargs"] = passed
         if request.prefill:

@@ -217,6 +217,7 @@ class Talk:
     def _response(self, asked: Asked, found: Answer, seconds: float, tries: int) -> Response:
         """Return an answer as a response, its prompt checked against the reference."""
         expected, details = asked.expected, {**asked.details, "tries": tries}
+        details |= {} if found.lead is None else {"lead": round(found.lead, 3)}
         same = expected is not None and found.prompt_tokens == expected.tokens
         wrong = None
         if expected is not None and not same:

@@ -34,6 +34,7 @@ class Reply:
     prompt_tokens: int | None = 10
     completion_tokens: int = 2
     refusal: str | None = None
+    logprobs: Any = None
 
     def body(self, model: str) -> dict[str, Any]:
         """Return the answer as the endpoint has it."""
@@ -43,12 +44,14 @@ class Reply:
             "completion_tokens": self.completion_tokens,
             "total_tokens": (self.prompt_tokens or 0) + self.completion_tokens,
         }
+        choice = {"index": 0, "message": message, "finish_reason": self.finish}
+        choice |= {} if self.logprobs is None else {"logprobs": self.logprobs}
         return {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
             "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish}],
+            "choices": [choice],
             **({"usage": usage} if self.prompt_tokens is not None else {}),
         }
 

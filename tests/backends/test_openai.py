@@ -84,6 +84,45 @@ def pixels_of(part: dict[str, Any]) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(data)))
 
 
+def token(text: str, own: float, *likeliest: tuple[str, float]) -> dict[str, Any]:
+    top = [{"token": name, "logprob": value} for name, value in likeliest]
+    return {"token": text, "logprob": own, "top_logprobs": top}
+
+
+SURE = token("yes", -0.1, ("yes", -0.1), ("no", -2.5))
+CLOSE = token("\ufffd", -0.7, ("\ufffd", -0.7), ("\ufffd", -0.8))
+DRAWN = token("no", -3.1, ("yes", -0.1), ("maybe", -2.9))
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "lead"),
+    [
+        ({"content": [SURE]}, 2.4),
+        ({"content": [SURE, CLOSE]}, 0.1),
+        ({"content": [CLOSE, DRAWN, SURE]}, -3.0),
+        ({"content": []}, None),
+        ({"content": None}, None),
+        ({"content": [{"token": "yes", "logprob": -0.1}]}, None),
+        ({"content": [token("yes", -0.1, ("yes", -0.1))]}, None),
+        ({"tokens": ["yes"], "token_logprobs": [-0.1]}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_leads_are_asked_for_and_read(
+    server: Any, questions: list[Request], logprobs: Any, lead: float | None
+) -> None:
+    reply = server.Reply(logprobs=logprobs)
+    with server.serve(lambda body, number: reply) as chat, backend(chat, leads=True) as opened:
+        found = answers(opened, questions)
+        bodies = chat.asked
+        plain = backend(chat)
+        assert (plain.identity, plain.settings) == (opened.identity, opened.settings)
+    assert {(body["logprobs"], body["top_logprobs"]) for body in bodies} == {(True, 2)}
+    assert [response.text for response in found] == ["yes"] * 3
+    assert {response.details.get("lead") for response in found} == {lead}
+
+
 def test_a_request_says_what_the_protocol_says(server: Any, questions: list[Request]) -> None:
     with server.serve() as chat, backend(chat, seed=7, extra={"repetition_penalty": 1.0}) as opened:
         first, _, text = answers(opened, questions[:2], questions[2:])

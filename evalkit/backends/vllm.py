@@ -47,6 +47,8 @@ class VLLMBackend:
     """The seed, which greedy decoding does not need."""
     max_reply: int | None = None
     """The most tokens of a reply, whatever the protocol allows."""
+    leads: bool = False
+    """Whether the log-probabilities of the two likeliest tokens are kept, to tell close calls."""
     engine: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of ``vllm.LLM``."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -191,6 +193,7 @@ class VLLMBackend:
                 repetition_penalty=1.0,
                 seed=self.seed,
                 max_tokens=prompt.request.max_new_tokens,
+                logprobs=2 if self.leads else None,
             )
             for prompt in asked
         ]
@@ -219,7 +222,8 @@ class VLLMBackend:
         """Return an output as a response, its prompt checked against the processor."""
         (reply,), ids = output.outputs, list(output.prompt_token_ids)
         same = digest_json(ids) == prompt.expected.digests["tokens"]
-        details = dict(prompt.details)
+        lead = _lead(reply) if self.leads else None
+        details = {**prompt.details, **({} if lead is None else {"lead": round(lead, 3)})}
         wrong = None
         if not same:
             wrong = mismatch(len(ids), prompt.expected.tokens)
@@ -242,3 +246,12 @@ class VLLMBackend:
             },
             details=details,
         )
+
+
+def _lead(reply: Any) -> float | None:
+    """Return by how much a token of a reply led over the next likely one where it led the least."""
+    leads = []
+    for token, told in zip(reply.token_ids, reply.logprobs, strict=True):
+        others = [other.logprob for name, other in told.items() if name != token]
+        leads.append(told[token].logprob - max(others))
+    return min(leads, default=None)

@@ -59,7 +59,11 @@ class Stand:
         ids = self.processor(text=[prompt["prompt"]], images=images)["input_ids"][0]
         ids = self.spoil(list(ids))
         tokens = self.processor.tokenizer("yes")["input_ids"]
-        reply = SimpleNamespace(text="ye", token_ids=tokens, finish_reason="stop")
+        told = [
+            {name: SimpleNamespace(logprob=value) for name, value in ((token, -0.1), (-1, low))}
+            for token, low in zip(tokens, (-2.5, -0.3, -4.0), strict=False)
+        ]
+        reply = SimpleNamespace(text="ye", token_ids=tokens, finish_reason="stop", logprobs=told)
         return SimpleNamespace(outputs=[reply], prompt_token_ids=ids)
 
 
@@ -103,6 +107,18 @@ def test_the_prompt_is_the_checkpoints_own(
         real = preparer.prepare(request)
         assert (reply.text, reply.prompt_tokens, reply.grid) == ("yes", real.tokens, real.grid)
         assert {k: reply.digests[k] for k in ("prompt", "pixels", "tokens")} == real.digests
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_the_least_lead_is_kept_where_it_is_wanted(
+    stand: Stand, tiny: Path, questions: list[Request], leads: bool
+) -> None:
+    tokens = stand.processor.tokenizer("yes")["input_ids"]
+    with VLLMBackend(path=str(tiny), leads=leads) as backend:
+        replies = list(backend.generate([questions]))
+    assert {s.logprobs for s in stand.settings} == {2 if leads else None}
+    least = 2.4 if len(tokens) == 1 else 0.2
+    assert {reply.details.get("lead") for reply in replies} == {least if leads else None}
 
 
 def test_windows_hold_whole_groups(stand: Stand, tiny: Path, questions: list[Request]) -> None:

@@ -79,7 +79,8 @@ class Item:
     """The reply; ``None`` where there is none or it is not kept."""
     lead: float | None = None
     """By how much the likeliest token led over the next in logits, where it led by the least in the
-    reply; infinite where there is none, ``None`` where that is not known."""
+    reply; below 0 where a token was drawn that was not the likeliest, infinite where there is no
+    reply, ``None`` where that is not known."""
 
     def knows(self, other: Item, stage: str) -> bool:
         """Whether both know a stage's fingerprint."""

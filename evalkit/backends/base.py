@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 from evalkit.types import Request, Response
 
-__all__ = ["Backend", "Waits"]
+__all__ = ["Backend", "Waits", "lead_detail"]
 
 
 class Backend(Protocol):
@@ -58,3 +59,11 @@ class Waits(Protocol):
     @property
     def waited(self) -> float:
         """Seconds that the model has waited for inputs since the backend was made."""
+
+
+def lead_detail(lead: float | None) -> dict[str, float]:
+    """Return the least lead of a reply's tokens as a response's details have it; none is left out.
+
+    A model that overflows has no lead, and JSON no word for what it has.
+    """
+    return {} if lead is None or not math.isfinite(lead) else {"lead": round(lead, 3)}

@@ -17,7 +17,7 @@ __all__ = ["Pace", "backoff"]
 NOISE = 0.1
 """The share of refusals that is not taken for overload: a busy service always has some."""
 
-FIRST, FACTOR, LONGEST = 0.005, 4.0, 30.0
+FIRST, FACTOR, LONGEST = 0.02, 4.0, 30.0
 """Seconds before the first retry, growth from one to the next, and the most."""
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from evalkit.backends.base import lead_detail
 from evalkit.backends.openai_errors import Answer, Trouble
 from evalkit.backends.openai_pace import Pace, backoff
 from evalkit.backends.openai_ready import Asked, Maker, Shelf
@@ -217,7 +218,7 @@ class Talk:
     def _response(self, asked: Asked, found: Answer, seconds: float, tries: int) -> Response:
         """Return an answer as a response, its prompt checked against the reference."""
         expected, details = asked.expected, {**asked.details, "tries": tries}
-        details |= {} if found.lead is None else {"lead": round(found.lead, 3)}
+        details |= lead_detail(found.lead)
         same = expected is not None and found.prompt_tokens == expected.tokens
         wrong = None
         if expected is not None and not same:

@@ -6,12 +6,12 @@ and cut into patches once. What goes wrong with one of them is its own response.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from evalkit.backends.base import lead_detail
 from evalkit.backends.loading import Loaded
 from evalkit.data.digest import digest_json
 from evalkit.errors import BackendError, DataError, one_line
@@ -222,8 +222,6 @@ def respond(loaded: Loaded, asked: Question, reply: Reply, seconds: float) -> Re
     """
     inputs, most, tokens = asked.given, asked.request.max_new_tokens, reply.tokens
     decoding = {**loaded.decoding, "max_new_tokens": most}
-    # A model that overflows has no lead, and JSON no word for what it has.
-    lead = {"lead": round(reply.lead, 3)} if math.isfinite(reply.lead) else {}
     return Response(
         id=asked.request.id,
         text=loaded.tokenizer.decode(
@@ -235,5 +233,5 @@ def respond(loaded: Loaded, asked: Question, reply: Reply, seconds: float) -> Re
         grid=inputs.grid,
         seconds=asked.seconds + seconds,
         digests={**inputs.digests, "generation": digest_json(decoding)},
-        details={**inputs.details, **lead},
+        details={**inputs.details, **lead_detail(reply.lead)},
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
+from evalkit.backends.base import lead_detail
 from evalkit.backends.reference import CURE, Reference, load_reference, mismatch
 from evalkit.backends.vllm_prompts import Prompt, prompts
 from evalkit.backends.weights import BUILTIN
@@ -222,8 +223,7 @@ class VLLMBackend:
         """Return an output as a response, its prompt checked against the processor."""
         (reply,), ids = output.outputs, list(output.prompt_token_ids)
         same = digest_json(ids) == prompt.expected.digests["tokens"]
-        lead = _lead(reply) if self.leads else None
-        details = {**prompt.details, **({} if lead is None else {"lead": round(lead, 3)})}
+        details = {**prompt.details, **lead_detail(_lead(reply) if self.leads else None)}
         wrong = None
         if not same:
             wrong = mismatch(len(ids), prompt.expected.tokens)

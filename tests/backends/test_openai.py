@@ -100,6 +100,7 @@ DRAWN = token("no", -3.1, ("yes", -0.1), ("maybe", -2.9))
         ({"content": [SURE]}, 2.4),
         ({"content": [SURE, CLOSE]}, 0.1),
         ({"content": [CLOSE, DRAWN, SURE]}, -3.0),
+        ({"content": [token("yes", 0.0, ("yes", 0.0), ("no", float("-inf")))]}, None),
         ({"content": []}, None),
         ({"content": None}, None),
         ({"content": [{"token": "yes", "logprob": -0.1}]}, None),

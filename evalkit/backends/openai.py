@@ -63,7 +63,7 @@ class OpenAIBackend:
     """The most requests under way; fewer when the server says that it has too much to do."""
     timeout: float = 600.0
     """Seconds until a request that is not answered is asked again."""
-    max_retries: int = 6
+    max_retries: int = 7
     """How often a request is asked again after a failure of its own."""
     patience: float = 120.0
     """Seconds of refused connections or refusals after which the server counts as dead."""

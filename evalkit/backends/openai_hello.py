@@ -43,7 +43,7 @@ def hello(backend: OpenAIBackend, key: str) -> tuple[dict[str, Any], bool]:
     manner = Manner(
         where=place,
         stop=backend.on_mismatch == "stop",
-        max_retries=2,
+        max_retries=3,
         patience=0.0,
     )
     limits = backend.pixel_limits is not False

@@ -18,17 +18,20 @@ NOISE = 0.1
 """The share of refusals that is not taken for overload: a busy service always has some."""
 
 FIRST, FACTOR, LONGEST = 0.02, 4.0, 30.0
-"""Seconds before the first retry, growth from one to the next, and the most."""
+"""Seconds before the second retry, growth from one to the next, and the most."""
 
 
 def backoff(tries: int, wanted: float | None) -> float:
     """Return the seconds before the next try.
 
+    The first retry goes at once: a stray failure is over by then, and where there is too much to
+    do, fewer requests are what helps.
+
     Args:
         tries: how many have failed, from 1.
         wanted: what the server's ``Retry-After`` says, which is never undercut.
     """
-    own = min(LONGEST, FIRST * FACTOR ** min(tries - 1, 8))
+    own = min(LONGEST, FIRST * FACTOR ** min(tries - 2, 8)) if tries > 1 else 0.0
     return max(own, wanted or 0.0)
 
 
@@ -51,13 +54,18 @@ class Pace:
         """Start at the ceiling."""
         self.limit, self.lowest = float(self.most), self.most
 
-    async def enter(self) -> None:
-        """Wait for a place; first come, first served."""
+    async def enter(self, *, again: bool = False) -> None:
+        """Wait for a place; first come, first served.
+
+        Args:
+            again: whether the request has been sent before. Such a one goes first: at the end of
+                a run nobody is left to share the time of the last retries.
+        """
         if self._running < int(self.limit) and not self._waiting:
             self._running += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        (self._waiting.appendleft if again else self._waiting.append)(place)
         try:
             await place
         except asyncio.CancelledError:

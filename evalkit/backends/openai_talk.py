@@ -182,7 +182,7 @@ class Talk:
                 return found, tries
             self._bear(found)
             await asyncio.sleep(backoff(tries, found.wait))
-            await self.pace.enter()
+            await self.pace.enter(again=True)
 
     def _bear(self, found: Trouble) -> None:
         """Go on for now, or not.

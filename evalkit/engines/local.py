@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from evalkit.engines.plan import Ask
 from evalkit.errors import BackendError
 from evalkit.types import Request, Response
 
-__all__ = ["LocalEngine", "ask_all"]
+__all__ = ["LocalEngine", "ask_all", "swift"]
 
 READ = 16 << 20
 """Bytes of media that planned groups may hold while they wait for the backend."""
@@ -86,7 +87,7 @@ def ask_all(
         return [item.request for item in kin]
 
     before = backend.waited if isinstance(backend, Waits) else 0.0
-    with turns(TURN), Ahead(planned, take, size=weight, budget=READ, workers=0) as ready:
+    with swift(), Ahead(planned, take, size=weight, budget=READ, workers=0) as ready:
         replies = backend.generate(ready)
         try:
             for response in replies:
@@ -103,13 +104,19 @@ def ask_all(
 
 
 @contextmanager
-def turns(seconds: float) -> Iterator[None]:
-    """Have threads take turns at least so often for a while."""
+def swift(turn: float = TURN) -> Iterator[None]:
+    """Keep this process from pausing for a while.
+
+    Threads take turns at least every so many seconds, and what exists is no garbage: to look
+    through all that the libraries hold takes 70 ms, in which no request is sent.
+    """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, seconds))
+    sys.setswitchinterval(min(before, turn))
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         sys.setswitchinterval(before)
 
 

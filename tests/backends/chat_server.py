@@ -12,6 +12,7 @@ import asyncio
 import functools
 import itertools
 import json
+import selectors
 import ssl
 import sys
 import threading
@@ -67,7 +68,7 @@ class Fault:
     raw: bytes | None = None
     """A body in place of the error."""
     cut: bool = False
-    """Whether the connection is cut in the middle of the body, or before it where there is none."""
+    """Whether the connection is cut in the middle of the body, or before all where it is empty."""
     wait: float = 0.0
     """Seconds before it."""
 
@@ -173,6 +174,8 @@ class Chat:
     async def _fail(self, writer: asyncio.StreamWriter, fault: Fault) -> bool:
         await asyncio.sleep(fault.wait)
         data = fault.body()
+        if fault.cut and not data:
+            return False
         lines = [
             f"HTTP/1.1 {fault.status} {REASONS.get(fault.status, 'Error')}",
             f"Content-Length: {len(data)}",
@@ -301,4 +304,6 @@ async def serve_bare(delay: float, answer: Answer) -> None:
 
 if __name__ == "__main__":
     share = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
-    asyncio.run(serve_bare(float(sys.argv[1]), faulty(share)))
+    # epoll wakes on whole milliseconds only: every answer would be late.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    loop.run_until_complete(serve_bare(float(sys.argv[1]), faulty(share)))

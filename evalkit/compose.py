@@ -11,7 +11,10 @@ from evalkit.errors import UsageError, nearest, one_line
 from evalkit.kinds import text
 from evalkit.packs import CONF, conf_packages
 
-__all__ = ["compose", "explain", "plain", "register_packs"]
+__all__ = ["compose", "explain", "opened", "plain", "register_packs"]
+
+OPEN = ("model.engine", "model.extra")
+"""Mappings of further arguments for somebody else, which take any key."""
 
 
 def register_packs() -> None:
@@ -54,7 +57,7 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     register_packs()
     try:
         with initialize_config_module(CONF, version_base="1.3", job_name="evalkit"):
-            config = plain(hydra_compose(verb, overrides=list(overrides)))
+            config = plain(hydra_compose(verb, overrides=opened(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, verb)) from None
     except (TypeError, ValueError) as error:  # what Hydra makes of model=1 or model=[1]
@@ -64,6 +67,15 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
         ) from error
     refuse_strangers(verb, config)
     return config
+
+
+def opened(words: Sequence[str]) -> list[str]:
+    """Return overrides with Hydra's leave to add (``++``) where any key may be set."""
+    keys = [word.partition("=")[0] for word in words]
+    return [
+        f"++{word}" if any(key == each or key.startswith(f"{each}.") for each in OPEN) else word
+        for key, word in zip(keys, words, strict=True)
+    ]
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evalkit.compose import explain, plain, register_packs
+from evalkit.compose import explain, opened, plain, register_packs
 from evalkit.errors import BackendError, EvalkitError, UsageError, one_line
 from evalkit.files import write_atomically
 from evalkit.packs import CONF
@@ -36,7 +36,7 @@ def sweep(words: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     register_packs()
-    before, sys.argv = sys.argv, ["evalkit", *words]
+    before, sys.argv = sys.argv, ["evalkit", *opened(words)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a page of its own and exits with 1
     try:
         with notes(words) as folder:

@@ -85,6 +85,13 @@ def test_every_model_composes(model: str) -> None:
     assert config["data"]["source"] == config["model"]["data"]
 
 
+def test_arguments_for_somebody_else_can_be_added_like_any_other() -> None:
+    words = ["model=vllm", "model.engine={enforce_eager: true}", "model.engine.max_num_seqs=8"]
+    assert compose("run", words)["model"]["engine"] == {"enforce_eager": True, "max_num_seqs": 8}
+    words = ["model=openai", "model.model=m", "model.extra.top_k=1"]
+    assert compose("run", words)["model"]["extra"] == {"repetition_penalty": 1.0, "top_k": 1}
+
+
 @pytest.mark.parametrize("suite", SUITES)
 def test_every_suite_composes(suite: str) -> None:
     assert benches(compose("run", [f"suite={suite}"]))

@@ -58,7 +58,8 @@ class OpenAIBackend:
     """Whether the protocol's pixel limits are passed on, as ``mm_processor_kwargs``. ``auto`` goes
     without where the server refuses them and pictures are sent at their final size."""
     on_mismatch: str = "stop"
-    """What a token count that is not the reference's does: ``stop`` the run, or ``report`` it."""
+    """What a token count that is not the reference's does: ``stop`` the run, or ``report`` it; and
+    whether frames are sent to a model that goes by their rate where that cannot be told."""
     concurrency: int = 64
     """The most requests under way; fewer when the server says that it has too much to do."""
     timeout: float = 600.0
@@ -196,6 +197,7 @@ class OpenAIBackend:
                 sender=self._sender,
                 reference=self._held.get("reference"),
                 leads=self.leads,
+                strict=self.on_mismatch == "stop",
             ),
             pace=Pace(most=self.concurrency),
         )

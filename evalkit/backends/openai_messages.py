@@ -50,6 +50,8 @@ class Sent:
     """Digests of the resized pictures; none where the server is to resize them."""
     details: Mapping[str, Any]
     """What of it is shown."""
+    rate: float | None = None
+    """Frames a second of a video sent as frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,13 @@ class Sender:
             )
         if self.images == "url" and not self.url:
             raise UsageError("model.images=url needs model.media_url=http://..., the folder's")
+
+    def other_way(self, request: Request, why: str) -> str:
+        """Return ``why`` a server did not take a request, and what to type if its video is why."""
+        shown = any(media.kind == "video" for media in request.media)
+        if self.videos != "frames" or not shown or "video" not in why.lower():
+            return why
+        return f"{why}; where a server takes no frames as vLLM does: model.videos=images or file"
 
     def light(self, media: Media) -> bool:
         """Whether sending a medium takes no decoding."""
@@ -212,6 +221,7 @@ def _frames(clip: Clip, details: Mapping[str, Any]) -> Sent:
         extents=(Extent(kind="video", frames=count, height=height, width=width),),
         digests=(digest_array(clip.frames),),
         details={**details, "after": [width, height]},
+        rate=clip.rate,
     )
 
 

@@ -12,13 +12,19 @@ from evalkit.backends.openai_messages import Sender, Sent, chat, limits
 from evalkit.backends.openai_wire import packed
 from evalkit.backends.reference import Expected, Reference
 from evalkit.data.digest import digest_json
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, UsageError
 from evalkit.types import Media, Request
 
-__all__ = ["Asked", "Maker", "Shelf", "feed", "shown"]
+__all__ = ["UNTIMED", "Asked", "Maker", "Shelf", "feed", "shown"]
 
 CODERS = 4
 """Threads that decode and pack pictures; both let go of the interpreter."""
+
+UNTIMED = (
+    "start vLLM with --trust-request-mm-kwargs and leave out model.pixel_limits, or set"
+    " model.videos=images or file"
+)
+"""What to do where a model goes by the frame rate and the server takes it from no request."""
 
 Shelf = dict[Any, "asyncio.Future[Sent]"]
 """A group's media as they are sent."""
@@ -56,6 +62,8 @@ class Maker:
     """The model's own processor."""
     leads: bool = False
     """Whether the endpoint is asked how sure each token was, which changes no reply."""
+    strict: bool = True
+    """Whether what would change the model's input unseen ends the run."""
     _coders: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CODERS))
     _generation: dict[int, str] = field(default_factory=dict)
 
@@ -81,6 +89,9 @@ class Maker:
             body |= {"logprobs": True, "top_logprobs": 2}
         if self.pixel_limits and (passed := limits(request)):
             body["mm_processor_kwargs"] = passed
+        rates = {medium.rate for medium in sent if medium.rate is not None}
+        told, unseen = self._timed(rates) if rates else ({}, {})
+        body |= told
         if request.prefill:
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         pixels = [digest for medium in sent for digest in medium.digests]
@@ -93,8 +104,28 @@ class Maker:
             body=packed({**body, "messages": chat(request, sent)}),
             expected=expected,
             digests=digests,
-            details=shown(request, [medium.details for medium in sent]),
+            details={**shown(request, [medium.details for medium in sent]), **unseen},
         )
+
+    def _timed(self, rates: set[float]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what tells vLLM how fast frames are, which else takes them for one a second.
+
+        Beside it stands a detail of the response where that cannot be told to a model that goes by
+        it: the time of every frame is wrong, with as many tokens as ever.
+
+        Raises:
+            UsageError: such a case ends the run.
+        """
+        if self.pixel_limits and len(rates) == 1:
+            return {"media_io_kwargs": {"video": {"fps": min(rates)}}}, {}
+        if self.reference is None or not self.reference.times:
+            return {}, {}
+        if self.strict:
+            raise UsageError(
+                "this model goes by the frame rate of videos, which the server is not told:"
+                f" {UNTIMED}, or go on all the same with model.on_mismatch=report"
+            )
+        return {}, {"frame_rate": "not told"}
 
     async def _sent(self, media: Media, request: Request, shelf: Shelf) -> Sent:
         """Return a medium as it is sent, made once for a group."""

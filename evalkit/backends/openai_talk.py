@@ -153,7 +153,7 @@ class Talk:
             return self._response(asked, found, seconds, tries)
         return Response(
             id=request.id,
-            error=found.why,
+            error=self.maker.sender.other_way(request, found.why),
             seconds=seconds,
             digests=asked.digests,
             details={**asked.details, **found.details, "tries": tries},

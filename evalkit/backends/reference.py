@@ -123,6 +123,11 @@ class Reference:
             "chat_template": digest_bytes(str(self.processor.chat_template).encode()),
         }
 
+    @property
+    def times(self) -> bool:
+        """Whether the model is told a video's frame rate, as Qwen2.5-VL is, not its order alone."""
+        return "second_per_grid_ts" in self.processor.model_input_names
+
     def expect(self, request: Request, extents: Sequence[Sequence[Extent]]) -> Expected:
         """Return what a request's prompt is to the model.
 

@@ -123,4 +123,12 @@ def show(media: Media, request: Request) -> Medium:
         extent = Extent(kind="image", frames=1, height=height, width=width)
         return images, (extent,) * count, tuple(map(digest_image, images)), details
     extent = Extent(kind="video", frames=count, height=height, width=width)
-    return [clip.frames], (extent,), (digest_array(clip.frames),), details
+    told = {
+        "fps": clip.rate,
+        "duration": count / clip.rate,
+        "total_num_frames": count,
+        "frames_indices": list(range(count)),
+        "video_backend": clip.decoder,
+        "do_sample_frames": False,
+    }
+    return [(clip.frames, told)], (extent,), (digest_array(clip.frames),), details

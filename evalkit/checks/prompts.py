@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from evalkit.backends.openai_ready import UNTIMED
 from evalkit.backends.reference import Reference, extents_of
 from evalkit.checks.asking import Replies
 from evalkit.checks.findings import Line, fail, ok, warn
 from evalkit.errors import DataError
 from evalkit.types import Request
 
-__all__ = ["answers", "pixels", "tokens", "truncation"]
+__all__ = ["answers", "pixels", "rates", "tokens", "truncation"]
 
 
 def answers(requests: Sequence[Request], replies: Replies) -> Line:
@@ -53,6 +54,15 @@ def tokens(requests: Sequence[Request], replies: Replies, reference: Reference |
         cure = "its template and pixels cannot be checked; compare answers with against=MODEL"
         return warn("prompt tokens", "the backend does not say how many there are", cure, uncounted)
     return ok("prompt tokens", f"all {checked} prompts have as many as {reference.name} makes")
+
+
+def rates(requests: Sequence[Request], replies: Replies) -> Line | None:
+    """Say whether a model that goes by videos' frame rates is told them; ``None`` where it is."""
+    untold = [each.id for each in requests if "frame_rate" in replies[each.id].details]
+    if not untold:
+        return None
+    said = f"{len(untold)} videos have no frame rate at the server, and the model goes by it"
+    return fail("frame rates", said, UNTIMED, untold)
 
 
 def _cause(wrong: Sequence[tuple[str, int, int]]) -> str:

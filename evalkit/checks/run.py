@@ -104,6 +104,7 @@ def examine(
         prompts.answers(everything, first),
         prompts.tokens(everything, first, reference),
         prompts.pixels(chosen, first, {request.id: expected_pixels(request) for request in chosen}),
+        prompts.rates(everything, first),
         stable,
         steady.batch(chosen, first, company, steady=stable.verdict == "pass"),
         pictures.matter(chosen, first, blanked),

@@ -16,7 +16,7 @@ FEW = 0.1
 
 def determinism(requests: Sequence[Request], first: Replies, second: Replies) -> Line:
     """Compare two calls that ask the same, one question at a time."""
-    pairs = same(first, second, [(request.id, request.id) for request in requests])
+    pairs = same(first, second, answered(requests, first))
     if not pairs.differing:
         return ok("determinism", f"{pairs.asked} questions asked twice have identical answers")
     said = f"{len(pairs.differing)} of {pairs.asked} questions have another answer when asked again"
@@ -33,7 +33,7 @@ def batch(requests: Sequence[Request], first: Replies, company: Replies, *, stea
         company: their answers, asked together.
         steady: whether asking twice alone gave the same.
     """
-    pairs = same(first, company, [(request.id, request.id) for request in requests])
+    pairs = same(first, company, answered(requests, first))
     if not pairs.differing:
         return ok("batch invariance", f"{pairs.asked} answers are the same alone and together")
     said = f"{len(pairs.differing)} of {pairs.asked} answers change in the company of others"
@@ -45,3 +45,8 @@ def batch(requests: Sequence[Request], first: Replies, company: Replies, *, stea
         return warn("batch invariance", said, cure, pairs.differing)
     cure = "padding or a shared cache leaks between requests: use batch size 1, or another version"
     return fail("batch invariance", said, cure, pairs.differing)
+
+
+def answered(requests: Sequence[Request], first: Replies) -> list[tuple[str, str]]:
+    """Pair questions with themselves; those never answered are no sign of sampling or a leak."""
+    return [(each.id, each.id) for each in requests if first[each.id].text is not None]

@@ -19,6 +19,7 @@ from evalkit.data.digest import digest_json, digest_media
 from evalkit.data.frames import Source, plan_frames
 from evalkit.data.images import decode_image, decoded_size
 from evalkit.data.media import media_name, require
+from evalkit.data.sampling import span
 from evalkit.errors import DataError
 from evalkit.types import Frames, Media, Pixels
 
@@ -51,6 +52,12 @@ class Clip:
     """What is not as the file says, a line each."""
     cached: bool = False
     """Whether the frames come from the folder that keeps them between runs."""
+
+    @property
+    def rate(self) -> float:
+        """Chosen frames a second, qwen-vl-utils' ``sample_fps``: Qwen2.5-VL tells time by it."""
+        low, high = span(self.source)
+        return len(self.indices) / (high - low + 1) * self.source.fps
 
 
 def probe(media: Media) -> Source:

@@ -82,3 +82,13 @@ def media() -> Callable[..., Media]:
 def request_of() -> Callable[..., Request]:
     """A function from parts to a request."""
     return ask
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Media:
+    """A video of six frames, two a second, as a folder of pictures."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number in range(6):
+        draw("RGB", (112, 84)).rotate(40 * number).save(folder / f"{number}.png")
+    return Media(kind="video", path=str(folder), fps=2.0)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 from PIL import Image
 
 from evalkit.backends.openai import OpenAIBackend
+from evalkit.backends.openai_hello import _question
+from evalkit.backends.openai_messages import Sender
 from evalkit.backends.qwen2_vl import Preparer
-from evalkit.backends.reference import load_reference
+from evalkit.backends.reference import Reference, load_reference
+from evalkit.checks import prompts
 from evalkit.data.images import load_image
 from evalkit.errors import BackendError, UsageError
 from evalkit.types import Frames, Media, Request, Response
@@ -72,6 +76,15 @@ def answers(opened: OpenAIBackend, *groups: list[Request]) -> list[Response]:
 def asked(chat: Any) -> list[dict[str, Any]]:
     """Return what was asked after the greeting."""
     return list(chat.asked[1:])
+
+
+def honest(reference: Reference, *requests: Request) -> list[int]:
+    """Return what a server must count."""
+    sender = Sender(images="resized", videos="frames")
+    return [
+        reference.expect(r, [sender.send(medium, r).extents for medium in r.media]).tokens
+        for r in requests
+    ]
 
 
 def after_hello(then: Callable[[Any, int], Any], server: Any) -> Callable[[Any, int], Any]:
@@ -211,17 +224,11 @@ def test_what_cannot_be_sent_without_loss_is_a_failed_request(
     assert errors[3] == ""
 
 
-def clip(picture: Draw, folder: Path) -> Media:
-    for number in range(6):
-        picture("RGB", (112, 84)).rotate(40 * number).save(folder / f"{number}.png")
-    return Media(kind="video", path=str(folder), fps=2.0)
-
-
 def test_a_video_goes_as_frames_or_as_pictures(
-    server: Any, picture: Draw, request_of: Ask, tmp_path: Path, tiny: Path
+    server: Any, clip: Media, request_of: Ask, tiny: Path
 ) -> None:
     frames = Frames(rule="qwen_vl_utils_0.0.8", fps=2.0, min_pixels=3136, max_pixels=50176)
-    request = request_of(clip(picture, tmp_path), "What?", frames=frames)
+    request = request_of(clip, "What?", frames=frames)
     settings = {"reference": str(tiny), "on_mismatch": "report"}
     with server.serve() as chat:
         with backend(chat, **settings) as opened:
@@ -239,21 +246,61 @@ def test_a_video_goes_as_frames_or_as_pictures(
     assert wanted[1] - wanted[0] == 6 * 12 - 3 * 12 + 5 * 2
 
 
+def test_a_model_that_goes_by_the_frame_rate_is_told_it(
+    server: Any, clip: Media, request_of: Ask, tiny: Path, tmp_path: Path
+) -> None:
+    frames = Frames(rule="qwen_vl_utils_0.0.8", fps=1.0, min_pixels=3136, max_pixels=50176)
+    request = request_of(clip, "What?", frames=frames)
+    timed = shutil.copytree(tiny, tmp_path / "timed")
+    card = timed / "preprocessor_config.json"
+    about = json.loads(card.read_text())
+    card.write_text(json.dumps({**about, "processor_class": "Qwen2_5_VLProcessor"}))
+    told = {"reference": str(timed), "on_mismatch": "report"}
+    with server.serve() as chat:
+        with backend(chat, **told) as opened:
+            answers(opened, [request])
+        # Four frames of three seconds.
+        assert chat.asked[-1]["media_io_kwargs"] == {"video": {"fps": pytest.approx(4 / 3)}}
+        with backend(chat, **told, pixel_limits=False) as opened:
+            [reply] = answers(opened, [request])
+        assert "media_io_kwargs" not in chat.asked[-1]
+    assert prompts.rates([request], {request.id: reply}).verdict == "fail"
+    [greeting] = honest(load_reference(str(timed), None), _question())
+    with (
+        server.serve(lambda body, number: server.Reply(prompt_tokens=greeting)) as chat,
+        backend(chat, reference=str(timed), pixel_limits=False) as opened,
+        pytest.raises(UsageError, match="--trust-request-mm-kwargs"),
+    ):
+        answers(opened, [request])
+
+
+def test_a_server_that_takes_no_frames_is_told_with_what_to_type(
+    server: Any, clip: Media, request_of: Ask
+) -> None:
+    frames = Frames(rule="qwen_vl_utils_0.0.8", fps=2.0, min_pixels=3136, max_pixels=50176)
+    request = request_of(clip, "What?", frames=frames)
+    said = "An exception occurred while loading VIDEO data at index 0: Non-base64 digit found"
+    answer = after_hello(lambda body, n: server.Fault(400, said), server)
+    with server.serve(answer) as chat, backend(chat) as opened:
+        [text, video] = answers(opened, [request_of("Fine?", name="a"), request])
+    with server.serve(answer) as chat, backend(chat, videos="images") as opened:
+        [pictures] = answers(opened, [request])
+    assert str(video.error).endswith("model.videos=images or file")
+    assert "model.videos" not in f"{text.error}{pictures.error}"
+
+
 def test_the_reference_says_what_the_models_own_preparer_says(
-    tiny: Path, picture: Draw, media: Encode, request_of: Ask, tmp_path: Path
+    tiny: Path, picture: Draw, media: Encode, request_of: Ask, clip: Media
 ) -> None:
     from transformers import AutoProcessor
 
-    from evalkit.backends.openai_messages import Sender
-
     frames = Frames(rule="qwen_vl_utils_0.0.8", fps=2.0, min_pixels=3136, max_pixels=50176)
-    video = clip(picture, tmp_path)
     pages = [media(picture("RGB", size)) for size in ((420, 280), (37, 1001))]
     requests = [
         request_of(pages[0], "What?"),
         request_of("First", pages[1], "then", pages[0], "?", system="Be brief.", prefill="It"),
         request_of("Nothing to see: é 你"),
-        request_of(video, "What?", frames=frames),
+        request_of(clip, "What?", frames=frames),
     ]
     reference = load_reference(str(tiny), None)
     preparer = Preparer(processor=AutoProcessor.from_pretrained(tiny))
@@ -274,17 +321,10 @@ def test_a_count_that_is_not_the_references_stops_the_run(
     def answer(body: Any, number: int) -> Any:
         if number == 0:
             return server.Reply(prompt_tokens=hello_tokens)
-        truth = honest[number - 1]
+        truth = counts[number - 1]
         return server.Reply(prompt_tokens=truth if number == 1 else truth - 24)
 
-    from evalkit.backends.openai_hello import _question
-    from evalkit.backends.openai_messages import Sender
-
-    hello, sender = _question(), Sender(images="resized", videos="frames")
-    hello_tokens, *honest = [
-        reference.expect(r, [sender.send(medium, r).extents for medium in r.media]).tokens
-        for r in (hello, *questions[:2])
-    ]
+    hello_tokens, *counts = honest(reference, _question(), *questions[:2])
     found: list[Response] = []
     with (
         server.serve(answer) as chat,
@@ -300,9 +340,9 @@ def test_a_count_that_is_not_the_references_stops_the_run(
             next(stream)
     assert (first.id, first.text, first.grid) == ("q0", "yes", ((1, 20, 30),))
     assert set(first.digests) == {"generation", "pixels", "prompt", "tokens"}
-    assert (second.text, second.prompt_tokens) == (None, honest[1] - 24)
+    assert (second.text, second.prompt_tokens) == (None, counts[1] - 24)
     assert "prompt mismatch" in str(second.error)
-    assert second.details["expected_prompt_tokens"] == honest[1]
+    assert second.details["expected_prompt_tokens"] == counts[1]
 
 
 def test_a_mismatch_can_be_reported_and_no_reference_is_said_to_be_none(

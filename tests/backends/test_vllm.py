@@ -9,13 +9,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from evalkit.backends.qwen2_vl import Preparer
 from evalkit.backends.vllm import VLLMBackend
 from evalkit.data.images import load_image
 from evalkit.errors import BackendError, UsageError
-from evalkit.types import Media, Request
+from evalkit.types import Frames, Media, Request
 
 Draw = Callable[..., Image.Image]
 Encode = Callable[..., Media]
@@ -55,8 +56,14 @@ class Stand:
     def answer(self, prompt: dict[str, Any]) -> Any:
         if self.refused and self.refused in prompt["prompt"]:
             raise ValueError("The prompt is refused.")
-        images = prompt.get("multi_modal_data", {}).get("image")
-        ids = self.processor(text=[prompt["prompt"]], images=images)["input_ids"][0]
+        media = prompt.get("multi_modal_data", {})
+        videos = [torch.from_numpy(frames).movedim(-1, 1) for frames, _ in media.get("video", [])]
+        made = self.processor(
+            text=[prompt["prompt"]],
+            images=media.get("image"),
+            **({"videos": videos, "do_resize": False, "do_sample_frames": False} if videos else {}),
+        )
+        ids = made["input_ids"][0]
         ids = self.spoil(list(ids))
         tokens = self.processor.tokenizer("yes")["input_ids"]
         told = [
@@ -72,6 +79,21 @@ def stand(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
     found = Stand(tiny)
     monkeypatch.setitem(sys.modules, "vllm", found.module())
     return found
+
+
+def test_a_video_comes_with_its_frame_rate(
+    stand: Stand, tiny: Path, clip: Media, request_of: Ask
+) -> None:
+    frames = Frames(rule="qwen_vl_utils_0.0.8", fps=1.0, min_pixels=3136, max_pixels=50176)
+    with VLLMBackend(path=str(tiny)) as backend:
+        [reply] = backend.generate([[request_of(clip, "What?", frames=frames)]])
+    assert reply.text == "yes"
+    [[prompt]] = stand.handed
+    [(shown, told)] = prompt["multi_modal_data"]["video"]
+    assert shown.shape[0] == told["total_num_frames"] == len(told["frames_indices"]) == 4
+    # Four frames of three seconds.
+    assert (told["fps"], told["duration"]) == (pytest.approx(4 / 3), pytest.approx(3.0))
+    assert told["do_sample_frames"] is False
 
 
 @pytest.fixture

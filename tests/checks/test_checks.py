@@ -16,9 +16,10 @@ from evalkit.checks.against import agreement
 from evalkit.checks.findings import Findings
 from evalkit.checks.questions import questions
 from evalkit.checks.run import check
+from evalkit.checks.steady import batch, determinism
 from evalkit.compose import compose
 from evalkit.errors import BackendError, UsageError
-from evalkit.types import Media, Response
+from evalkit.types import Media, Pixels, Request, Response
 from evalkit.verbs.check import check as verb
 
 
@@ -228,6 +229,18 @@ def test_questions_on_videos_come_with_their_subtitles() -> None:
     for request in asked:
         assert all(isinstance(part, (str, Media)) for part in request.parts)
         assert any("subtitles are listed below" in str(part) for part in request.parts)
+
+
+def test_what_is_never_answered_is_no_sign_of_sampling() -> None:
+    size = Pixels(min_pixels=3136, max_pixels=50176)
+    asked = [
+        Request(id=name, parts=("What?",), pixels=size, max_new_tokens=8) for name in ("a", "b")
+    ]
+    first = {"a": Response(id="a", text="yes"), "b": Response(id="b", error="no")}
+    lost = {"a": Response(id="a", error="no"), "b": Response(id="b", error="no")}
+    assert determinism(asked, first, first).verdict == "pass"
+    assert batch(asked, first, first, steady=True).verdict == "pass"
+    assert determinism(asked, first, lost).items == ("a",)
 
 
 def test_a_dead_backend_is_no_finding(server: Any) -> None:

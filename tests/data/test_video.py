@@ -198,6 +198,7 @@ def test_bounds(videos: dict[str, Media]) -> None:
     clip = load_clip(Media(kind="video", path=path, start=0.5, end=1.5), CARD)
     assert clip.indices == (15, 25, 35, 45)
     assert clip.source.frames == 60
+    assert clip.rate == pytest.approx(4 / 31 * 30), "of the 31 frames between the bounds"
     with pytest.raises(DataError, match=r"keyframes\.mp4: no frames between 5 and 6 seconds"):
         load_clip(Media(kind="video", path=path, start=5, end=6), CARD)
 

@@ -1,11 +1,11 @@
 """The same questions through several backends: a table of identical answers and token counts.
 
-    python tests/servers/side_by_side.py CHECKPOINT [vllm=URL] [serve=URL] [ray=2] [--limit 20]
+    python tests/servers/side_by_side.py CHECKPOINT [vllm=URL] [sglang=URL] [serve=URL] [ray=2]
     python tests/servers/side_by_side.py CHECKPOINT vllm=URL --tasks mvbench,videomme,videomme_subs
 
-The first column is the checkpoint in this process. ``vllm`` and ``serve`` are servers that
-``start_vllm.sh`` and ``start_transformers_serve.sh`` started with the same checkpoint, and ``ray``
-is a number of replicas.
+The first line is the checkpoint in this process. ``vllm``, ``sglang`` and ``serve`` are servers
+that ``start_vllm.sh``, ``start_sglang.sh`` and ``start_transformers_serve.sh`` started with the
+same checkpoint, and ``ray`` is a number of replicas.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from evalkit.compose import compose
 from evalkit.run import run
 from evalkit.store import response_from
 
-TASKS = "docvqa,infovqa,chartqa,textvqa,ocrbench,mmmu,mathvista,realworldqa,realworldqa_hub"
+TASKS = (
+    "docvqa,infovqa,chartqa,textvqa,ocrbench,mmmu,mathvista,realworldqa,realworldqa_hub,mmvet_smoke"
+)
+"""Those with pictures: `transformers serve` takes no video without torchcodec."""
+
 SPECIAL = re.compile(r"<\|[a-z_]+\|>|\ufffd+$")
 """Special tokens, which `transformers serve` leaves in a reply, and a character cut in its middle,
 which vLLM leaves out: random weights write many, and a model that has learned to answer none."""
@@ -31,8 +35,8 @@ which vLLM leaves out: random weights write many, and a model that has learned t
 
 def served(url: str, checkpoint: str, kind: str) -> list[str]:
     """Return the overrides for a server."""
-    name = "tiny" if kind == "vllm" else checkpoint
-    extra = [] if kind == "vllm" else ["model.extra.repetition_penalty=null"]
+    name = checkpoint if kind == "serve" else "tiny"
+    extra = ["model.extra.repetition_penalty=null"] if kind == "serve" else []
     return [
         "model=openai", f"model.model={name}", f"model.base_url={url}",
         f"model.reference={checkpoint}", "model.max_reply=8", "model.pixel_limits=false",
@@ -82,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("checkpoint")
     parser.add_argument("others", nargs="*")
-    parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=12)
     parser.add_argument("--tasks", default=TASKS)
     found = parser.parse_args()
     which = [f"task=[{found.tasks}]", f"limit={found.limit}"]

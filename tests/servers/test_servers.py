@@ -70,11 +70,9 @@ def wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(
-    ("name", "kind", "share"), [("vllm", "vllm", 0.5), ("transformers_serve", "serve", 0.9)]
+    ("name", "kind"), [("vllm", "vllm"), ("sglang", "sglang"), ("transformers_serve", "serve")]
 )
-def test_a_real_server_has_the_same_prompts(
-    name: str, kind: str, share: float, tmp_path: Path
-) -> None:
+def test_a_real_server_has_the_same_prompts(name: str, kind: str, tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "checkpoint")
     with started(name, folder, tmp_path / "log") as url:
         done = subprocess.run(
@@ -89,5 +87,4 @@ def test_a_real_server_has_the_same_prompts(
     *_, line = done.stdout.splitlines()
     asked, failed, counts, _, plain = map(int, re.findall(r"\d+", line))
     assert (failed, counts) == (0, asked)
-    # Its weights are random: rounding turns some answers that it would not turn of a real model.
-    assert plain >= share * asked
+    assert plain >= 0.95 * asked, "kernels of other processors may turn a close call"

@@ -18,9 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def sweep(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    # One folder for all jobs: submitit makes a job's own after it has started the job, which on a
+    # busy machine looks for it first and dies.
     words = (
         "run", "-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10",
-        "hydra.launcher.cpus_per_task=1", *words,
+        "hydra.launcher.cpus_per_task=1",
+        "hydra.launcher.submitit_folder=${hydra.sweep.dir}/.submitit", *words,
     )  # fmt: skip
     return subprocess.run(
         [sys.executable, "-m", "evalkit", *words],

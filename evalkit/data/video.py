@@ -56,7 +56,10 @@ class Clip:
     @property
     def rate(self) -> float:
         """Chosen frames a second, qwen-vl-utils' ``sample_fps``: Qwen2.5-VL tells time by it."""
-        low, high = span(self.source)
+        try:
+            low, high = span(self.source)
+        except DataError:  # bounds between two frames, where some rules still find some
+            low, high = self.indices[0], self.indices[-1]
         return len(self.indices) / (high - low + 1) * self.source.fps
 
 

@@ -203,6 +203,14 @@ def test_bounds(videos: dict[str, Media]) -> None:
         load_clip(Media(kind="video", path=path, start=5, end=6), CARD)
 
 
+def test_the_rate_where_no_frame_lies_within_the_bounds(videos: dict[str, Media]) -> None:
+    path = videos["keyframes.mp4"].path
+    inside = Media(kind="video", path=path, start=1.001, end=1.002)
+    clip = load_clip(inside, Frames(rule="mvbench", count=2))
+    assert clip.indices == (30, 30)
+    assert clip.rate == 60.0, "two frames of one frame's thirtieth of a second"
+
+
 def test_repeated_frames(videos: dict[str, Media]) -> None:
     media = Media(kind="video", path=videos["keyframes.mp4"].path, start=1.0, end=1.1)
     clip = load_clip(media, Frames(rule="mvbench", count=6, total_pixels=None))

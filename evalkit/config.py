@@ -68,7 +68,7 @@ def construct(target: type[T], settings: Mapping[str, Any]) -> T:
     Raises:
         UsageError: a key is not one of its fields, or one that it needs is absent.
     """
-    known = [field.name for field in fields(target)]  # type: ignore[arg-type]
+    known = [field.name for field in fields(target) if field.init]  # type: ignore[arg-type]
     for key in settings:
         if key not in known:
             raise UsageError(nearest(f"setting of {target.__name__}", key, known))

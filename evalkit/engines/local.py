@@ -104,14 +104,14 @@ def ask_all(
 
 
 @contextmanager
-def swift(turn: float = TURN) -> Iterator[None]:
+def swift() -> Iterator[None]:
     """Keep this process from pausing for a while.
 
-    Threads take turns at least every so many seconds, and what exists is no garbage: to look
+    Threads take turns at least every ``TURN`` seconds, and what exists is no garbage: to look
     through all that the libraries hold takes 70 ms, in which no request is sent.
     """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, turn))
+    sys.setswitchinterval(min(before, TURN))
     gc.freeze()
     try:
         yield
